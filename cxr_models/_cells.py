@@ -16,7 +16,7 @@ _FORMULA = re.compile(
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
-def harmless(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """Return `cell` for a CSV file; text that could be a formula gets an apostrophe before it."""
     if cell[:1] not in _SUSPECT:  # a fast path for nearly all of millions of cells
         return cell
@@ -24,5 +24,5 @@ def harmless(cell: str) -> str:
 
 
 def original_cell(cell: str) -> str:
-    """Undo `harmless`: return the original text of `cell`."""
+    """Undo `escape_formula`: return the original text of `cell`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -397,7 +397,7 @@ class RunConfig(Section):
             raise ValueError(f"`text` must be TOML; got: {error}.") from error
         except RecursionError as error:
             raise ValueError("`text` must be TOML; got: it is nested too deep.") from error
-        return cls.from_dict(_none_back(settings))
+        return cls.from_dict(_restore_none(settings))
 
     def with_setting(self, name: str, value: object) -> RunConfig:
         """Return a copy with one setting changed.
@@ -496,10 +496,10 @@ _OPTIONAL = (
 )
 
 
-def _none_back(settings: Any, name: str = "") -> Any:
+def _restore_none(settings: Any, name: str = "") -> Any:
     if isinstance(settings, dict):
         return {
-            key: _none_back(value, f"{name}.{key}" if name else key)
+            key: _restore_none(value, f"{name}.{key}" if name else key)
             for key, value in settings.items()
         }
     return None if name in _OPTIONAL and settings == "none" else settings

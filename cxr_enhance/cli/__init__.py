@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def load() -> typer.Typer:
         from cxr_enhance.cli._app import app
-        from cxr_enhance.cli._meant import stop_at_files
+        from cxr_enhance.cli._missing_command import stop_at_files
 
         stop_at_files(app, words)
         return app

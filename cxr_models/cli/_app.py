@@ -522,9 +522,9 @@ def evaluate_predictions(
     method, columns = evaluation_options(
         draws, seed, sensitivity, prevalence, at_specificity, aggregate, aggregate_by, by
     )
-    given = _evaluate_predictions.Given(tables, validation, images, threshold)
+    options = _evaluate_predictions.InputOptions(tables, validation, images, threshold)
     status = _evaluate_predictions.evaluate_predictions(
-        given, out, method, columns=columns, overwrite=overwrite, as_json=json
+        options, out, method, columns=columns, overwrite=overwrite, as_json=json
     )
     raise typer.Exit(status)
 

@@ -180,9 +180,9 @@ def robustness_lines(robustness: Robustness) -> Iterator[str]:
     whole = robustness.unperturbed
     head = ["accuracy", "balanced", "ROC-AUC", "changed", "accuracy: difference"]
     rows = [[f"the run on {robustness.images} test images", *head]]
-    rows.append(["as they are", *map(_short, _three(whole)), "-", "-"])
+    rows.append(["as they are", *map(_format_measured, _main_scores(whole)), "-", "-"])
     for row in robustness.perturbed:
-        cells = (*map(_short, _three(row)), _short(row.changed))
+        cells = (*map(_format_measured, _main_scores(row)), _format_measured(row.changed))
         rows.append([row.title, *cells, value(row.differences.accuracy, sign=True)])
     yield from table(rows)
     yield (
@@ -198,12 +198,12 @@ def findings_robustness_lines(robustness: FindingsRobustness) -> Iterator[str]:
     yield ""
     head = ["mean ROC-AUC", "difference", "falls most"]
     rows = [[f"the run on {robustness.images} test images", *head]]
-    rows.append(["as they are", _short(robustness.unperturbed.mean_roc_auc), "-", "-"])
+    rows.append(["as they are", _format_measured(robustness.unperturbed.mean_roc_auc), "-", "-"])
     for row in robustness.perturbed:
         most = row.falls_most()
         fallen = "-" if most is None else f"{most[0]} {most[1].value:+.3f}"
         shown = value(row.differences.mean_roc_auc, sign=True)
-        rows.append([row.title, _short(row.mean_roc_auc), shown, fallen])
+        rows.append([row.title, _format_measured(row.mean_roc_auc), shown, fallen])
     yield from table(rows)
     yield (
         f"mean of {len(robustness.over)} of {len(robustness.findings)} findings; difference: from "
@@ -212,11 +212,11 @@ def findings_robustness_lines(robustness: FindingsRobustness) -> Iterator[str]:
     yield from (f"left out: {name}, {why}" for name, why in robustness.left_out.items())
 
 
-def _three(scores: Scores) -> tuple[Measured, ...]:
+def _main_scores(scores: Scores) -> tuple[Measured, ...]:
     return scores.accuracy, scores.balanced_accuracy, scores.macro_roc_auc
 
 
-def _short(measured: Measured) -> str:
+def _format_measured(measured: Measured) -> str:
     return "-" if measured.value is None else f"{measured.value:.3f}"
 
 

@@ -71,31 +71,31 @@ def evaluate(
         _check_options(runs, externals, split=split, from_predictions=from_predictions, out=out)
         if out is not None:
             check_output(out, COMPARISON, overwrite=overwrite, inputs=externals)
-        asked_runs = [
-            _asked(
+        jobs = [
+            _job_of(
                 name, path, externals, method, columns, split=split, predict=not from_predictions
             )
             for name, path in zip(names, runs, strict=True)
         ]
     evaluations: dict[str, Evaluation | FindingsEvaluation] = {}
     sets: dict[str, Sequence[AnyPredictions]] = {}
-    for asked in asked_runs:
+    for job in jobs:
         # A comparison of several runs does not replace the stored evaluation of a run, even if that
         # evaluation has other sets, another method or former weights: the comparison is computed
         # from the predictions. A run without a stored evaluation gets one, because predict, export
         # and report need it and nothing is replaced.
-        name, evaluation_file = asked.name, RunFolder(path=asked.path).evaluation_file
+        name, evaluation_file = job.name, RunFolder(path=job.path).evaluation_file
         write = len(runs) == 1 or not evaluation_file.is_file()
         with _console.errors_exit_with(_console.FAILED):
             sets[name] = sets_to_evaluate(
-                asked, replace=write, say=_complain, before_model=_load_framework
+                job, replace=write, say=_complain, before_model=_load_framework
             )
         with _console.errors_exit_with(_console.WRONG_USAGE):
-            sets[name] = joined_sets(asked, sets[name], say=_complain)
+            sets[name] = joined_sets(job, sets[name], say=_complain)
         with _console.errors_exit_with(_console.FAILED):
-            evaluations[name] = evaluated(asked, sets[name])
+            evaluations[name] = evaluated(job, sets[name])
             if write:
-                write_evaluation(asked.path, evaluations[name])
+                write_evaluation(job.path, evaluations[name])
         if not as_json:
             say_evaluation(evaluations[name])
             outcome = (
@@ -147,7 +147,7 @@ def _check_options(
             raise ValueError(f"`RUN` must be the folder of a run; got {str(path)!r}.")
 
 
-def _asked(
+def _job_of(
     name: str,
     path: Path,
     externals: Sequence[Path],

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.group_columns import GroupColumn
 
 
-class Given(NamedTuple):
+class InputOptions(NamedTuple):
     """Options of the command that name its inputs."""
 
     tables: Sequence[Path]
@@ -37,7 +37,7 @@ class Given(NamedTuple):
 
 
 def evaluate_predictions(
-    given: Given,
+    options: InputOptions,
     out: Path,
     method: Method,
     *,
@@ -49,18 +49,18 @@ def evaluate_predictions(
 
     With one table, `out` is the folder of its evaluation.
     """
-    inputs = [*given.tables, *([given.validation] if given.validation else [])]
+    inputs = [*options.tables, *([options.validation] if options.validation else [])]
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        several = len(given.tables) > 1
-        names = names_of_tables(given.tables) if several else [out.resolve().name]
+        several = len(options.tables) > 1
+        names = names_of_tables(options.tables) if several else [out.resolve().name]
         check_output(out, MODELS, overwrite=overwrite, inputs=inputs)
         models = read_models(
-            dict(zip(names, given.tables, strict=True)),
+            dict(zip(names, options.tables, strict=True)),
             method,
             columns=columns,
-            validation=given.validation,
-            images=given.images,
-            threshold=given.threshold,
+            validation=options.validation,
+            images=options.images,
+            threshold=options.threshold,
         )
     for line in models.lines:
         _console.complain(_console.printable(line))

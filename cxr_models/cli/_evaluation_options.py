@@ -35,14 +35,14 @@ def evaluation_options(
             draws=draws,
             seed=seed,
             sensitivity=sensitivity,
-            prevalence=numbers_of(_listed(prevalence), "--prevalence"),
-            at_specificity=numbers_of(_listed(at_specificity), "--at-specificity"),
+            prevalence=numbers_of(_comma_separated(prevalence), "--prevalence"),
+            at_specificity=numbers_of(_comma_separated(at_specificity), "--at-specificity"),
             aggregate=aggregate,
             aggregate_by=aggregate_by,
         )
-        return method, parse_columns(_listed(by))
+        return method, parse_columns(_comma_separated(by))
 
 
-def _listed(words: Sequence[str] | None) -> str | None:
+def _comma_separated(words: Sequence[str] | None) -> str | None:
     """Join the values of a repeated option with commas; return None if there are no values."""
     return ",".join(words) if words else None

@@ -23,7 +23,7 @@ from cxr_models.cli._patients import patient_namer
 from cxr_models.records.choices import Choices
 from cxr_models.records.hashes import KeptHashes
 from cxr_models.records.index import keep_labels
-from cxr_models.records.indexing import Listed, check_options, list_images, open_images
+from cxr_models.records.indexing import ListedImages, check_options, list_images, open_images
 from cxr_models.records.labels import remark_on_blanks
 from cxr_models.records.layouts.known import SETS
 from cxr_models.records.manifest import (
@@ -87,10 +87,14 @@ def index(
                 drop_split=drop_split,
                 unpack=out.with_suffix(".images"),
             )
-        _say_what_was_found(listed, walked=not csvs)
-        listed = listed._replace(found=keep_labels(listed.found, _pairs("--labels", labels)))
+        _say_recognised_set(listed, from_folder=not csvs)
+        listed = listed._replace(
+            image_index=keep_labels(listed.image_index, _pairs("--labels", labels))
+        )
         if csvs:
-            check_names_differ(names_from(out, source, listed.found.records, walked=False))
+            check_names_differ(
+                names_from(out, source, listed.image_index.records, is_inside_source=False)
+            )
 
     def open_files(progress: Callable[[], object]) -> Index:
         with KeptHashes(lists.hashes) if decode else contextlib.nullcontext() as hashes:
@@ -106,7 +110,7 @@ def index(
             )
 
     with _console.errors_exit_with(_console.FAILED):
-        with tqdm(total=len(listed.found.records), unit="image", disable=None) as bar:
+        with tqdm(total=len(listed.image_index.records), unit="image", disable=None) as bar:
             result = open_files(bar.update)
         if not result.records:
             lists.write(result)
@@ -115,7 +119,7 @@ def index(
             _no_search_for_cycles(),
             replaces_output(out, MANIFEST, overwrite=overwrite, inputs=csvs) as temporary,
         ):
-            names = names_from(out, source, result.records, walked=not csvs)
+            names = names_from(out, source, result.records, is_inside_source=not csvs)
             write_manifest(temporary, result.records, always=DIGEST_COLUMNS, files=names)
     remark = remark_on_blanks(result.records, all_choices)
     say_result(out, result, decoded=decode, remark=remark)
@@ -161,14 +165,14 @@ def list_layouts() -> int:
     return 0
 
 
-def _say_what_was_found(listed: Listed, *, walked: bool) -> None:
+def _say_recognised_set(listed: ListedImages, *, from_folder: bool) -> None:
     """Print which public set was recognised, or warn if labels seem to be one folder deeper."""
-    known_set, indexed = listed.known_set, listed.found
+    known_set, indexed = listed.known_set, listed.image_index
     if known_set is not None:
         expected = f"{known_set.images:,} images expected, " if known_set.images else ""
         _console.say(f"{known_set.title}: {expected}{indexed.listed - indexed.absent:,} found")
         say_overlaps({known_set.name, *(record.source for record in indexed.records)})
-    elif walked:
+    elif from_folder:
         warn_of_a_folder_around(indexed)
 
 

@@ -13,7 +13,7 @@ from cxr_models.records.copies import KINDS
 from cxr_models.records.index import DUPLICATE, SECOND_COPY
 from cxr_models.records.labels import SEVERAL
 from cxr_models.records.layouts.overlaps import overlap_notes
-from cxr_models.records.patients import same_id
+from cxr_models.records.patients import normalised_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,8 +63,12 @@ def say_result(out: Path, indexed: Index, *, decoded: bool, remark: str = "") ->
     _console.say(f"wrote {shown(out)}: {len(indexed.records)} images ({counts})")
     if indexed.absent:
         _console.say(f"{indexed.absent:,} images that the set lists are not there")
-    if indexed.several:
-        images = "1 image holds" if indexed.several == 1 else f"{indexed.several:,} images hold"
+    if indexed.num_several_findings:
+        images = (
+            "1 image holds"
+            if indexed.num_several_findings == 1
+            else f"{indexed.num_several_findings:,} images hold"
+        )
         _console.say(
             f"{images} several findings, of which the label tells one or "
             f"{SEVERAL!r}; all are in the columns finding:NAME"
@@ -90,7 +94,7 @@ def say_result(out: Path, indexed: Index, *, decoded: bool, remark: str = "") ->
         first, second = (_console.printable(name) for name in (pair.file, pair.other))
         _console.complain(f"  {first} ({pair.label}), {second} ({pair.other_label}): {pair.kind}")
     patients = Counter(record.patient for record in indexed.records)
-    unknown = sum(count for patient, count in patients.items() if not same_id(patient))
+    unknown = sum(count for patient, count in patients.items() if not normalised_id(patient))
     if unknown:
         _console.complain(
             f"WARNING: no patient is known of {unknown:,} of {len(indexed.records):,} images; a "

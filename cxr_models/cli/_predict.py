@@ -107,7 +107,7 @@ def predict_files(
                 out,
                 rows,
                 served.class_names,
-                calibrated=not served.calibration.missing,
+                calibrated=not served.calibration.no_temperature_reason,
                 thresholds=served.calibration.thresholds,
                 overwrite=overwrite,
                 inputs=_inputs(paths, records),
@@ -147,7 +147,7 @@ def _explaining(
             served.class_names,
             temporary,
             sources=sources,
-            calibrated=not served.calibration.missing,
+            calibrated=not served.calibration.no_temperature_reason,
             multilabel=served.multilabel,
             finding=finding,
         )

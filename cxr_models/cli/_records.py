@@ -166,10 +166,10 @@ def _split_of_manifest(
         return None
     if drop_leaks:
         _console.say(
-            f"{kept.untied:,} images are in no part, because they are tied to another part"
+            f"{kept.num_removed:,} images are in no part, because they are tied to another part"
         )
-    if kept.moved:
-        _console.say(f"the split has no val: {kept.moved:,} images of train become val")
+    if kept.num_moved_to_val:
+        _console.say(f"the split has no val: {kept.num_moved_to_val:,} images of train become val")
     return kept.records
 
 

@@ -12,7 +12,7 @@ from cxr_models.cli import _console
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cxr_models.training.progress import Standing
+    from cxr_models.training.progress import StepReport
 
 _PAUSE = 0.1  # shortest time between two updates of the bar, in seconds
 _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt}{postfix}"
@@ -27,7 +27,7 @@ class TrainingDisplay:
         self._shown = 0.0
 
     @property
-    def watch(self) -> Callable[[Standing], None] | None:
+    def watch(self) -> Callable[[StepReport], None] | None:
         """Function to call at every step; None if standard error is not a terminal."""
         return self._show if _console.is_terminal() else None
 
@@ -42,35 +42,33 @@ class TrainingDisplay:
             self._bar.close()
             self._bar = None
 
-    def _show(self, standing: Standing) -> None:
+    def _show(self, report: StepReport) -> None:
         now = time.monotonic()
-        if self._bar is None or standing.work != self._work:
+        if self._bar is None or report.work != self._work:
             self.close()
-            self._work = standing.work
-            self._bar = tqdm(
-                total=standing.steps, leave=False, bar_format=_BAR, desc=_doing(standing)
-            )
-        elif now < self._shown + _PAUSE and standing.done < standing.steps:
+            self._work = report.work
+            self._bar = tqdm(total=report.steps, leave=False, bar_format=_BAR, desc=_doing(report))
+        elif now < self._shown + _PAUSE and report.done < report.steps:
             return
         self._shown = now
-        self._bar.set_description_str(_doing(standing), refresh=False)
-        self._bar.set_postfix_str(_measured(standing), refresh=False)
-        self._bar.n = standing.done
+        self._bar.set_description_str(_doing(report), refresh=False)
+        self._bar.set_postfix_str(_measured(report), refresh=False)
+        self._bar.n = report.done
         self._bar.refresh()
 
 
-def _doing(standing: Standing) -> str:
-    if standing.done == 0 and standing.seconds_left is None:
-        return f"{standing.work}: preparing the first step, which takes longest"
-    if standing.done == standing.steps and standing.values:
-        return f"{standing.work}: validating"
-    return standing.work
+def _doing(report: StepReport) -> str:
+    if report.done == 0 and report.seconds_left is None:
+        return f"{report.work}: preparing the first step, which takes longest"
+    if report.done == report.steps and report.values:
+        return f"{report.work}: validating"
+    return report.work
 
 
-def _measured(standing: Standing) -> str:
+def _measured(report: StepReport) -> str:
     from cxr_models.training.progress import duration
 
-    parts = [f"{name} {value:.4f}" for name, value in standing.values.items()]
-    if standing.seconds_left is not None and standing.seconds_left >= 1:
-        parts.append(f"about {duration(standing.seconds_left)} left")
+    parts = [f"{name} {value:.4f}" for name, value in report.values.items()]
+    if report.seconds_left is not None and report.seconds_left >= 1:
+        parts.append(f"about {duration(report.seconds_left)} left")
     return ", ".join(parts)

@@ -70,7 +70,8 @@ class Measurement:
 
     values: dict[str, float]  # values on the original images; NaN where undefined
     draws: dict[str, Floats]  # (draws,); each value in every draw; empty with too few patients
-    behind: dict[str, int]  # for each value, the number of patients of the rarest class it uses
+    # for each value, the number of patients of the rarest class it uses
+    patients_behind: dict[str, int]
     num_patients: int  # number of patients in the set
     # for each mean, the names of the values that it averages; empty for values that are no mean
     parts: dict[str, tuple[str, ...]]
@@ -111,7 +112,7 @@ class Measurement:
         .. [1] G. Y. Zou, A. Donner, "Construction of confidence limits about effect measures: a
                general approach", Statistics in Medicine 27, 2008.
         """
-        value, patients = self.values[name], self.behind[name]
+        value, patients = self.values[name], self.patients_behind[name]
         if np.isnan(value):
             return None, "the value is undefined"
         if patients < FEWEST_PATIENTS:
@@ -165,7 +166,7 @@ class Measurement:
 
     def _interval_of_difference(self, name: str) -> tuple[Interval | None, str]:
         """Return the interval of a difference of shares, or None and the reason."""
-        value, patients = self.values[name], self.behind[name]
+        value, patients = self.values[name], self.patients_behind[name]
         if patients < FEWEST_PATIENTS:
             return None, _too_few(patients)
         drawn, reason = self._defined_draws(name)
@@ -203,7 +204,7 @@ class Measurement:
     def _with_interval(
         self, name: str, undefined: str, interval_of: Callable[[], tuple[Interval | None, str]]
     ) -> Measured:
-        value, patients = self.values[name], self.behind[name]
+        value, patients = self.values[name], self.patients_behind[name]
         if np.isnan(value):
             return Measured(value=None, interval=None, reason=undefined)
         if self.hides_few and patients < FEWEST_PATIENTS:
@@ -255,11 +256,11 @@ def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Mea
         for counts in patient_draws(patients, draws, seed):
             for name, drawn in statistics(counts).items():
                 chunks[name].append(drawn)
-    behind = {name: statistics.patients_behind(name) for name in values}
+    patients_behind = {name: statistics.patients_behind(name) for name in values}
     return Measurement(
         values=values,
         draws={name: np.concatenate(v) if v else np.empty(0) for name, v in chunks.items()},
-        behind=behind,
+        patients_behind=patients_behind,
         num_patients=patients,
         parts={name: statistics.parts_of(name) for name in values},
     )
@@ -304,7 +305,7 @@ def difference(first: Measurement, second: Measurement, name: str) -> Measured:
     pair = Measurement(
         values={name: first.values[name] - second.values[name]},
         draws={name: first.draws[name] - second.draws[name]},
-        behind={name: min(first.behind[name], second.behind[name])},
+        patients_behind={name: min(first.patients_behind[name], second.patients_behind[name])},
         num_patients=first.num_patients,
         parts={},
     )

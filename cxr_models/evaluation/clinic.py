@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Threshold probabilities of a decision curve: above a threshold, a patient would be treated.
 THRESHOLDS = tuple(round(0.02 * number, 2) for number in range(1, 50))
 _TREATED = np.array([threshold / (1.0 - threshold) for threshold in THRESHOLDS])  # their odds
-NO_CUT = "no threshold reaches that specificity on validation"
+SPECIFICITY_NOT_REACHED = "no threshold reaches that specificity on validation"
 _SCALES: dict[str, Scale] = {
     "mcc": "correlation",
     "slope": "unbounded",
@@ -202,7 +202,7 @@ def clinic_values(
     *,
     prevalences: Sequence[float] = (),
     at_specificity: Sequence[tuple[float, Sequence[float | None]]] = (),
-    no_cut: str = NO_CUT,
+    no_threshold_reason: str = SPECIFICITY_NOT_REACHED,
     draws: int,
     seed: int = 0,
 ) -> dict[str, ClinicValues]:
@@ -218,7 +218,7 @@ def clinic_values(
     at_specificity : sequence of (float, sequence of float or None), default ()
         Pairs of a specificity and the threshold of each class that reaches it on the validation
         part.
-    no_cut : str, optional
+    no_threshold_reason : str, optional
         The reason that is recorded for a class whose threshold in `at_specificity` is None.
     draws : int
         Number of bootstrap draws of patients.
@@ -243,7 +243,7 @@ def clinic_values(
             threshold=outcomes.thresholds[k] if outcomes.thresholds else None,
             prevalences=prevalences,
             at_specificity=[(stated, of_classes[k]) for stated, of_classes in at_specificity],
-            no_cut=no_cut,
+            no_threshold_reason=no_threshold_reason,
             draws=draws,
             seed=seed,
         )
@@ -267,7 +267,7 @@ def values_of_one(
     prevalences: Sequence[float] = (),
     at_specificity: Sequence[tuple[float, float | None]] = (),
     reasons: Reasons = OF_CLASSES,
-    no_cut: str = NO_CUT,
+    no_threshold_reason: str = SPECIFICITY_NOT_REACHED,
     draws: int,
     seed: int = 0,
 ) -> ClinicValues:
@@ -286,14 +286,14 @@ def values_of_one(
         Pairs of a specificity and the threshold that reaches it on the validation part.
     reasons : Reasons, optional
         The texts that state why values are undefined; by default those of classes.
-    no_cut : str, optional
+    no_threshold_reason : str, optional
         The reason that is recorded where the threshold in `at_specificity` is None.
     draws : int
         Number of bootstrap draws of patients.
     seed : int, default 0
         Seed of the bootstrap draws.
     """
-    statistics = ClinicStatistics(images, [threshold, *(cut for _, cut in at_specificity)])
+    statistics = ClinicStatistics(images, [threshold, *(chosen for _, chosen in at_specificity)])
     measurement = measure(statistics, draws=draws, seed=seed)
     one_kind = statistics.reason(reasons)
     share = float(images.positive.mean())
@@ -336,11 +336,11 @@ def values_of_one(
         at_specificity=tuple(
             AtSpecificity(
                 stated=stated,
-                threshold=cut,
-                sensitivity=measured(f"sensitivity@{number}", one_kind or no_cut),
-                specificity=measured(f"specificity@{number}", one_kind or no_cut),
+                threshold=chosen,
+                sensitivity=measured(f"sensitivity@{number}", one_kind or no_threshold_reason),
+                specificity=measured(f"specificity@{number}", one_kind or no_threshold_reason),
             )
-            for number, (stated, cut) in enumerate(at_specificity, 1)
+            for number, (stated, chosen) in enumerate(at_specificity, 1)
         ),
         decision_curve=None if one_kind else _decision_curve(measurement, share),
     )

@@ -24,7 +24,7 @@ from cxr_models.evaluation.comparisons import (
     Pooled,
     PooledRun,
 )
-from cxr_models.evaluation.evaluate import Method, evaluate_images, settle_sets
+from cxr_models.evaluation.evaluate import Method, choose_on_val, evaluate_images
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
 from cxr_models.evaluation.results import ClassValues, Overall
@@ -319,7 +319,7 @@ def compare_pairs(
     measurements: dict[str, Measurement] = {}
     for name in dict.fromkeys(itertools.chain.from_iterable(pairs)):
         temperature = (temperatures or {}).get(name, 1.0)
-        aligned[name] = in_order_of(sets[pairs[0][0]], sets[name], temperature)
+        aligned[name] = outcomes_in_order_of(sets[pairs[0][0]], sets[name], temperature)
         statistics = ImageStatistics(aligned[name])
         measurements[name] = measure(statistics, draws=method.draws, seed=method.seed)
     compared = []
@@ -371,7 +371,9 @@ def _adjusted(compared: Sequence[Comparison]) -> list[Comparison]:
     return adjusted
 
 
-def in_order_of(base: Predictions, predictions: Predictions, temperature: float) -> Outcomes:
+def outcomes_in_order_of(
+    base: Predictions, predictions: Predictions, temperature: float
+) -> Outcomes:
     """Return the outcomes of `predictions`, with the patients and the image order of `base`.
 
     Parameters
@@ -410,7 +412,7 @@ def _temperature(sets: Sets, method: Method) -> float:
     """Return the temperature fitted on ``val``; 1 for a third-party model without ``val``."""
     if not sets[0].origin.is_foreign:
         set_of_kind(sets, "val")  # raises an error about the run
-    return settle_sets(sets, method.rule).temperature.value
+    return choose_on_val(sets, method.rule).temperature.value
 
 
 def set_of_kind(sets: Sequence[P], kind: str) -> P:

@@ -25,7 +25,7 @@ from cxr_models.evaluation.calibration import (
     fit_temperature,
     reliability_bins,
 )
-from cxr_models.evaluation.clinic import NO_CUT, clinic_values
+from cxr_models.evaluation.clinic import SPECIFICITY_NOT_REACHED, clinic_values
 from cxr_models.evaluation.metrics import (
     CLASS_METRICS,
     OVERALL_METRICS,
@@ -111,7 +111,7 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class TemperatureAndThresholds:
     """The chosen temperature and operating points of a run, and how they were chosen."""
 
     temperature: Temperature
@@ -120,7 +120,9 @@ class Settled:
     chosen_on: str = "val"  # name of the set; empty without a validation part
 
 
-def settle(validation: Predictions, rule: Rule) -> Settled:
+def choose_temperature_and_thresholds(
+    validation: Predictions, rule: Rule
+) -> TemperatureAndThresholds:
     """Choose the temperature and the operating points on the validation part.
 
     Parameters
@@ -141,7 +143,7 @@ def settle(validation: Predictions, rule: Rule) -> Settled:
     temperature = fit_temperature(outcomes.logits, outcomes.targets)
     calibrated = dataclasses.replace(outcomes, temperature=temperature.value)
     thresholds = choose_thresholds(calibrated, rule)
-    return Settled(temperature=temperature, thresholds=thresholds, rule=rule.name)
+    return TemperatureAndThresholds(temperature=temperature, thresholds=thresholds, rule=rule.name)
 
 
 def validation_of(sets: Sequence[Table]) -> Table | None:
@@ -168,7 +170,7 @@ def validation_of(sets: Sequence[Table]) -> Table | None:
     return validation
 
 
-def settle_sets(sets: Sequence[Predictions], rule: Rule) -> Settled:
+def choose_on_val(sets: Sequence[Predictions], rule: Rule) -> TemperatureAndThresholds:
     """Choose the temperature and the operating points on the set ``val`` of a run.
 
     Parameters
@@ -186,8 +188,8 @@ def settle_sets(sets: Sequence[Predictions], rule: Rule) -> Settled:
     """
     validation = validation_of(sets)
     if validation is not None:
-        return settle(validation, rule)
-    return Settled(
+        return choose_temperature_and_thresholds(validation, rule)
+    return TemperatureAndThresholds(
         temperature=Temperature(1.0, NO_VALIDATION),
         thresholds=(rule.threshold,) * len(sets[0].class_names),
         rule=rule.given,
@@ -214,9 +216,9 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
         ``method.aggregate`` requires.
     """
     sets = aggregated_sets(sets, method.aggregate)
-    settled = settle_sets(sets, method.rule)
-    temperature, thresholds = settled.temperature, settled.thresholds
-    at_specificity = _cuts(sets, temperature.value, method.specificities)
+    chosen = choose_on_val(sets, method.rule)
+    temperature, thresholds = chosen.temperature, chosen.thresholds
+    at_specificity = _thresholds_at_specificities(sets, temperature.value, method.specificities)
     return Evaluation(
         run=run,
         version=cxr_enhance.__version__,
@@ -228,13 +230,13 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
         aggregate=sets[0].aggregation,
         calibration=TemperatureScaling(
             temperature=temperature.value,
-            fitted_on=settled.chosen_on,
+            fitted_on=chosen.chosen_on,
             reason=temperature.reason or "",
         ),
         operating_points=OperatingPoints(
-            rule=settled.rule,
-            chosen_on=settled.chosen_on,
-            of="calibrated probabilities" if settled.chosen_on else "probabilities",
+            rule=chosen.rule,
+            chosen_on=chosen.chosen_on,
+            of="calibrated probabilities" if chosen.chosen_on else "probabilities",
             thresholds=dict(zip(sets[0].class_names, thresholds, strict=True)),
         ),
         sets={
@@ -243,14 +245,14 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
                 predictions.outcomes(temperature=temperature.value, thresholds=thresholds),
                 method,
                 at_specificity=at_specificity,
-                no_cut=NO_CUT if settled.chosen_on else NO_VALIDATION,
+                no_threshold_reason=SPECIFICITY_NOT_REACHED if chosen.chosen_on else NO_VALIDATION,
             )
             for predictions in sets
         },
     )
 
 
-def _cuts(
+def _thresholds_at_specificities(
     sets: Sequence[Predictions], temperature: float, specificities: Sequence[float]
 ) -> list[tuple[float, tuple[float | None, ...]]]:
     """Return each specificity with the threshold of each class that reaches it on ``val``.
@@ -270,7 +272,7 @@ def evaluate_set(
     method: Method,
     *,
     at_specificity: Sequence[tuple[float, Sequence[float | None]]] = (),
-    no_cut: str = NO_CUT,
+    no_threshold_reason: str = SPECIFICITY_NOT_REACHED,
 ) -> SetEvaluation:
     """Evaluate one set.
 
@@ -285,7 +287,7 @@ def evaluate_set(
     at_specificity : sequence of (float, sequence of float or None), default ()
         Pairs of a specificity and the threshold of each class that reaches it on the validation
         part. A class has None if no threshold reaches the specificity.
-    no_cut : str, optional
+    no_threshold_reason : str, optional
         The reason that is recorded for a class whose threshold in `at_specificity` is None.
     """
     clinic = None
@@ -294,7 +296,7 @@ def evaluate_set(
             outcomes,
             prevalences=method.prevalences,
             at_specificity=at_specificity,
-            no_cut=no_cut,
+            no_threshold_reason=no_threshold_reason,
             draws=method.draws,
             seed=method.seed,
         )

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_models.evaluation.clinic import NO_CUT, OneAgainstRest, Reasons, values_of_one
+from cxr_models.evaluation.clinic import (
+    SPECIFICITY_NOT_REACHED,
+    OneAgainstRest,
+    Reasons,
+    values_of_one,
+)
 from cxr_models.evaluation.finding_statistics import NO_ABSENT, NO_PRESENT, NO_THRESHOLD
 from cxr_models.evaluation.operating_points import NO_VALIDATION, lowest_at_specificity
 
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.finding_statistics import FindingOutcomes, KnownImages
 
     # A specificity, and the threshold of each finding that reaches it on the validation part.
-    Cut = tuple[float, Mapping[str, float | None]]
+    ThresholdsAtSpecificity = tuple[float, Mapping[str, float | None]]
 
 OF_FINDINGS = Reasons(
     no_positive=NO_PRESENT,
@@ -31,9 +36,9 @@ OF_FINDINGS = Reasons(
 )
 
 
-def finding_cuts(
+def thresholds_at_specificities(
     validation: FindingOutcomes | None, findings: Sequence[str], specificities: Sequence[float]
-) -> list[Cut]:
+) -> list[ThresholdsAtSpecificity]:
     """Return each specificity with the lowest threshold of each finding that reaches it.
 
     Parameters
@@ -70,7 +75,7 @@ def finding_clinic_values(
     outcomes: FindingOutcomes,
     *,
     prevalences: Sequence[float] = (),
-    at_specificity: Sequence[Cut] = (),
+    at_specificity: Sequence[ThresholdsAtSpecificity] = (),
     chosen: bool = True,
     draws: int,
     seed: int = 0,
@@ -87,7 +92,7 @@ def finding_clinic_values(
         Prevalences of the finding at which predictive values are computed. If empty, the share of
         the known images that show the finding is the prevalence.
     at_specificity : sequence of (float, mapping of str to float or None), default ()
-        The result of `finding_cuts`.
+        The result of `thresholds_at_specificities`.
     chosen : bool, default True
         Whether a validation part exists on which thresholds were chosen. False changes the reason
         that is recorded for a missing threshold in `at_specificity`.
@@ -102,9 +107,9 @@ def finding_clinic_values(
             _against_absence(known[finding]),
             threshold=threshold,
             prevalences=prevalences,
-            at_specificity=[(stated, cuts[finding]) for stated, cuts in at_specificity],
+            at_specificity=[(stated, thresholds[finding]) for stated, thresholds in at_specificity],
             reasons=OF_FINDINGS,
-            no_cut=NO_CUT if chosen else NO_VALIDATION,
+            no_threshold_reason=SPECIFICITY_NOT_REACHED if chosen else NO_VALIDATION,
             draws=draws,
             seed=seed,
         )

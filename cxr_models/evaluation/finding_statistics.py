@@ -136,7 +136,8 @@ class FindingStatistics:
         self._ratio_names: list[str] = []
         self._ranked: dict[str, Ranked] = {}
         self._binned: dict[str, _Binned] = {}
-        self._behind: dict[str, int] = {}  # number of patients of the rarest images of each value
+        # number of patients of the rarest images of each value
+        self._patients_behind: dict[str, int] = {}
         self.left_out: dict[str, str] = {}  # each finding outside the means, with the reason
         sums = []
         for k, name in enumerate(outcomes.findings):
@@ -144,7 +145,7 @@ class FindingStatistics:
             for metric, terms in _ratios(known, threshold).items():
                 self._ratio_names.append(f"{metric}/{name}")
                 sums.append([self._by_patient(known.patients, term) for term in terms])
-            self._count_behind(name, known, threshold)
+            self._count_patients_behind(name, known, threshold)
             if 0 < known.present.sum() < len(known.present):
                 self._ranked[name] = rank(known.calibrated, known.present, known.patients)
             for metric, shares in zip(
@@ -178,8 +179,8 @@ class FindingStatistics:
     def patients_behind(self, name: str) -> int:
         """Return the number of patients of the rarest images (present or absent) a value uses."""
         if name in MEANS:
-            return min((self._behind[part] for part in self.parts_of(name)), default=0)
-        return self._behind[name]
+            return min((self._patients_behind[part] for part in self.parts_of(name)), default=0)
+        return self._patients_behind[name]
 
     def parts_of(self, name: str) -> tuple[str, ...]:
         """Return the names of the values that a mean averages; empty if `name` is no mean."""
@@ -191,7 +192,9 @@ class FindingStatistics:
         sums: Floats = np.bincount(patients, values, self.num_patients).astype(np.float64)
         return sums
 
-    def _count_behind(self, name: str, known: KnownImages, threshold: float | None) -> None:
+    def _count_patients_behind(
+        self, name: str, known: KnownImages, threshold: float | None
+    ) -> None:
         present, absent = known.patients_with(True), known.patients_with(False)
         everyone = len(np.unique(known.patients))
         fewest = min(present, absent)
@@ -199,16 +202,18 @@ class FindingStatistics:
             noun = "patient" if fewest == 1 else "patients"
             side = "with" if present == fewest else "without"
             self.left_out[name] = f"{fewest} {noun} {side} it, fewer than {FEWEST_PATIENTS}"
-        behind = dict.fromkeys(AREAS, fewest)
-        behind |= dict.fromkeys((*LOSSES, *CALIBRATION_ERRORS), everyone)
+        patients_behind = dict.fromkeys(AREAS, fewest)
+        patients_behind |= dict.fromkeys((*LOSSES, *CALIBRATION_ERRORS), everyone)
         if threshold is not None:
             called = known.patients[known.calibrated >= threshold]
-            behind |= {
+            patients_behind |= {
                 "sensitivity": present,
                 "specificity": absent,
                 "precision": min(present, len(np.unique(called))),
             }
-        self._behind |= {f"{metric}/{name}": count for metric, count in behind.items()}
+        self._patients_behind |= {
+            f"{metric}/{name}": count for metric, count in patients_behind.items()
+        }
 
 
 def _ratios(known: KnownImages, threshold: float | None) -> dict[str, tuple[Floats, Floats]]:

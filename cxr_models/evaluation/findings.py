@@ -18,7 +18,7 @@ from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.calibration import Temperature, fit_temperature
 from cxr_models.evaluation.evaluate import validation_of
-from cxr_models.evaluation.finding_clinic import finding_clinic_values, finding_cuts
+from cxr_models.evaluation.finding_clinic import finding_clinic_values, thresholds_at_specificities
 from cxr_models.evaluation.finding_predictions import two_logits
 from cxr_models.evaluation.finding_statistics import (
     AREAS,
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
     from cxr_models.evaluation.bootstrap import Measurement, Scale
     from cxr_models.evaluation.evaluate import Method
-    from cxr_models.evaluation.finding_clinic import Cut
+    from cxr_models.evaluation.finding_clinic import ThresholdsAtSpecificity
     from cxr_models.evaluation.finding_predictions import FindingPredictions
     from cxr_models.evaluation.finding_statistics import FindingOutcomes
     from cxr_models.evaluation.operating_points import Rule
@@ -153,7 +153,7 @@ def evaluate_findings(
     choices = choose_on_val(sets, method.rule)
     validation = validation_of(sets)
     chosen_on = "" if validation is None else "val"
-    cuts = finding_cuts(
+    at_specificity = thresholds_at_specificities(
         None if validation is None else _chosen(validation, choices),
         sets[0].findings,
         method.specificities,
@@ -183,7 +183,7 @@ def evaluate_findings(
         ),
         sets={
             predictions.name: evaluate_set(
-                predictions, choices, method, at_specificity=cuts, chosen=bool(chosen_on)
+                predictions, choices, method, at_specificity=at_specificity, chosen=bool(chosen_on)
             )
             for predictions in sets
         },
@@ -204,7 +204,7 @@ def evaluate_set(
     choices: Mapping[str, Choice],
     method: Method,
     *,
-    at_specificity: Sequence[Cut] = (),
+    at_specificity: Sequence[ThresholdsAtSpecificity] = (),
     chosen: bool = True,
 ) -> FindingsSet:
     """Evaluate one set.

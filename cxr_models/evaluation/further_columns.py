@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from cxr_models._cells import harmless, original_cell
+from cxr_models._cells import escape_formula, original_cell
 from cxr_models.records.manifest import HEADER_COLUMNS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def further_cells(record: Record, columns: Iterable[str]) -> list[str]:
     """Return the cells of a record in `columns`, in the form written to CSV files."""
     kept = dict(record.kept)
     return [
-        harmless(
+        escape_formula(
             kept.get(name.removeprefix(_KEPT), "")
             if name.startswith(_KEPT)
             else getattr(record, name)
@@ -64,27 +64,27 @@ def with_kept(records: Iterable[Record], names: Collection[str]) -> tuple[Record
     )
 
 
-def completed(records: Sequence[Record], givers: Iterable[Record]) -> tuple[Record, ...]:
+def completed(records: Sequence[Record], updates: Iterable[Record]) -> tuple[Record, ...]:
     """Return the records with further columns filled in from other records of the same files.
 
     Parameters
     ----------
     records : sequence of Record
         The records to complete.
-    givers : iterable of Record
+    updates : iterable of Record
         Records whose non-empty further columns and findings replace those of the record with the
         same file name.
     """
-    by_file = {giver.file: giver for giver in givers}
+    by_file = {update.file: update for update in updates}
     return tuple(_completed(record, by_file.get(record.file)) for record in records)
 
 
-def _completed(record: Record, giver: Record | None) -> Record:
-    if giver is None:
+def _completed(record: Record, update: Record | None) -> Record:
+    if update is None:
         return record
-    header = {name: getattr(giver, name) or getattr(record, name) for name in HEADER_COLUMNS}
-    kept = tuple((dict(record.kept) | dict(giver.kept)).items())
-    findings = giver.findings or record.findings
+    header = {name: getattr(update, name) or getattr(record, name) for name in HEADER_COLUMNS}
+    kept = tuple((dict(record.kept) | dict(update.kept)).items())
+    findings = update.findings or record.findings
     return dataclasses.replace(record, **header, kept=kept, findings=findings)
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from cxr_enhance.io.atomic import write_whole
-from cxr_models._cells import harmless, original_cell
+from cxr_models._cells import escape_formula, original_cell
 from cxr_models._json import parse_json
 from cxr_models._typed_json import converted, from_json, to_json
 from cxr_models.evaluation.further_columns import (
@@ -105,7 +105,7 @@ def table_text(
     writer.writerow([*PREDICTIONS_COLUMNS, *further, *columns])
     for record, numbers in zip(records, cells, strict=True):
         texts = [getattr(record, column) for column in PREDICTIONS_COLUMNS[:-1]]
-        words = [*map(harmless, [*texts, name]), *further_cells(record, further)]
+        words = [*map(escape_formula, [*texts, name]), *further_cells(record, further)]
         writer.writerow([*words, *numbers])
     return body.getvalue().encode()
 

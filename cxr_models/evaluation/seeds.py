@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 
 from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS, LEVEL, measure
 from cxr_models.evaluation.compare_findings import finding_outcomes_in_order_of
-from cxr_models.evaluation.compare_runs import in_order_of
+from cxr_models.evaluation.compare_runs import outcomes_in_order_of
 from cxr_models.evaluation.finding_statistics import FindingStatistics
 from cxr_models.evaluation.metrics import MEANS, ImageStatistics
 from cxr_models.evaluation.seeds_results import OverSeeds, SeedSpread
@@ -96,7 +96,7 @@ def spread_over_seeds(
         first, measurements = tested[0][name], []
         for run, sets in zip(runs, tested, strict=True):
             temperature = evaluations[run].calibration.temperature
-            statistics = ImageStatistics(in_order_of(first, sets[name], temperature))
+            statistics = ImageStatistics(outcomes_in_order_of(first, sets[name], temperature))
             measurements.append(measure(statistics, draws=method.draws, seed=method.seed))
         values = ("accuracy", *MEANS, *(f"roc_auc/{label}" for label in first.class_names))
         spreads.append(
@@ -214,7 +214,7 @@ def over_seeds(measurements: Sequence[Measurement], name: str) -> OverSeeds:
         highest=float(values.max()),
         reason="no interval yet",
     )
-    patients = min(measurement.behind[name] for measurement in measurements)
+    patients = min(measurement.patients_behind[name] for measurement in measurements)
     if patients < FEWEST_PATIENTS:
         reason = f"{patients} patients of the class concerned, fewer than {FEWEST_PATIENTS}"
         return dataclasses.replace(spread, reason=reason)

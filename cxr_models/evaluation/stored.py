@@ -161,12 +161,12 @@ def with_split_columns(
     ]
     if not lacking or not split.is_file():
         return list(sets)
-    givers = with_kept(read_manifest(split).records, {column.name for column in columns})
+    split_records = with_kept(read_manifest(split).records, {column.name for column in columns})
     result: list[AnyPredictions] = []
     for predictions in sets:
         manifest = predictions.manifest
         if any(predictions is one for one in lacking):
-            records = completed(manifest.records, givers)
+            records = completed(manifest.records, split_records)
             manifest = dataclasses.replace(manifest, records=records)
         result.append(dataclasses.replace(predictions, manifest=manifest))
     return result
@@ -202,7 +202,7 @@ def kept_externals(run: FinishedRun, named: Container[str]) -> KeptExternals:
     return kept
 
 
-class Given(NamedTuple):
+class ThresholdAndRemarks(NamedTuple):
     """The threshold and remarks of a third-party model, which only its evaluation contains."""
 
     threshold: float | None  # threshold of all classes or findings; None if the user gave none
@@ -210,16 +210,16 @@ class Given(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Given:
-    """The keys of an evaluation that are needed for a `Given`."""
+class _StoredEvaluation:
+    """The keys of an evaluation that are needed for a `ThresholdAndRemarks`."""
 
     operating_points: OperatingPoints
     remarks: tuple[str, ...] = ()
 
 
-def given_before(
+def read_threshold_and_remarks(
     path: str | os.PathLike[str], *, say: Callable[[str], object] | None = None
-) -> Given:
+) -> ThresholdAndRemarks:
     """Return the threshold and remarks that are stored in the evaluation of a third-party model.
 
     Parameters
@@ -231,24 +231,24 @@ def given_before(
 
     Returns
     -------
-    Given
+    ThresholdAndRemarks
         No threshold and no remarks if there is no evaluation, or it is not valid.
     """
     file = RunFolder(path=Path(path)).evaluation_file
     if not file.is_file():
-        return Given(None, ())
+        return ThresholdAndRemarks(None, ())
     try:
-        stored = from_json(_Given, read_object(file))
+        stored = from_json(_StoredEvaluation, read_object(file))
     except ValueError:
         if say is not None:
             say(
                 f"{file} cannot be read: a threshold that was given, and remarks on the table, are "
                 "not known any more"
             )
-        return Given(None, ())
+        return ThresholdAndRemarks(None, ())
     points = stored.operating_points
     thresholds = set() if points.chosen_on else set(points.thresholds.values()) - {None}
-    return Given(thresholds.pop() if len(thresholds) == 1 else None, stored.remarks)
+    return ThresholdAndRemarks(thresholds.pop() if len(thresholds) == 1 else None, stored.remarks)
 
 
 def write_evaluation(

@@ -77,7 +77,7 @@ class GroupMeasurements:
             place
             for place, measurement in self.measurements.items()
             if not math.isnan(measurement.values[value])
-            and measurement.behind[value] >= FEWEST_PATIENTS
+            and measurement.patients_behind[value] >= FEWEST_PATIENTS
             and (not measurement.parts[value] or len(measurement.parts[value]) == classes)
         ]
 
@@ -132,21 +132,21 @@ def _gap(
     chance = _summary(chance_gaps, difference)
     interval, reason = _interval(pair, name, correlation)
     first, second = (standard_error(measurement, name) for measurement in pair)
-    behind = min(measurement.behind[name] for measurement in pair)
+    patients_behind = min(measurement.patients_behind[name] for measurement in pair)
     remark = (
         f"picked as the largest of the gaps between {len(places)} groups, which is biased upward: "
         f"groups that do not differ would show {chance.mean:.3f} on average, and more than "
         f"{chance.high:.3f} in 1 of 20 cases"
     )
-    if behind < FEW_PATIENTS:
-        remark += f"; {behind} patients of the class concerned"
+    if patients_behind < FEW_PATIENTS:
+        remark += f"; {patients_behind} patients of the class concerned"
     return Gap(
         value=value,
         label=label,
         best=groups.names[best],
         worst=groups.names[worst],
         difference=Measured(value=difference, interval=interval, reason=reason, remark=remark),
-        smallest_seen=smallest_seen(first, second, correlation),
+        smallest_seen=smallest_detectable_gap(first, second, correlation),
         chance=chance,
     )
 
@@ -193,10 +193,10 @@ def standard_error(measurement: Measurement, name: str) -> float:
     interval, _ = measurement.interval(name)
     if error > 0.0 or interval is None:
         return error
-    return (interval[1] - interval[0]) / student_quantile(measurement.behind[name] - 1)
+    return (interval[1] - interval[0]) / student_quantile(measurement.patients_behind[name] - 1)
 
 
-def smallest_seen(first: float, second: float, correlation: float = 0.0) -> float | None:
+def smallest_detectable_gap(first: float, second: float, correlation: float = 0.0) -> float | None:
     """Return the smallest difference that a test at the level of 5 % detects with a power of 80 %.
 
     Parameters
@@ -214,7 +214,7 @@ def smallest_seen(first: float, second: float, correlation: float = 0.0) -> floa
 
     Examples
     --------
-    >>> round(smallest_seen(0.03, 0.04), 3)
+    >>> round(smallest_detectable_gap(0.03, 0.04), 3)
     0.14
     """
     variance = first**2 + second**2 - 2.0 * correlation * first * second

@@ -9,7 +9,7 @@ import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from cxr_models.records.patients import patient_key, same_id
+from cxr_models.records.patients import normalised_id, patient_key
 from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def unit_keys(records: Sequence[Record], aggregation: Aggregation) -> list[Hasha
     patients = [patient_key(record) for record in records]
     if aggregation.of == "patient":
         return list(patients)
-    studies = [same_id(record.study) for record in records]
+    studies = [normalised_id(record.study) for record in records]
     return [
         (record.source, patient, study) if study else None
         for record, patient, study in zip(records, patients, studies, strict=True)

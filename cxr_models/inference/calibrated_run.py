@@ -44,29 +44,29 @@ class Calibration:
     # findings without a valid evaluation
     temperatures: tuple[float, ...] = ()
     # why the run, or some of its findings, has no temperature; empty if nothing is missing
-    missing: str = ""
+    no_temperature_reason: str = ""
     # operating point of each class or finding, a calibrated probability; empty if the run has no
     # operating points
     thresholds: tuple[float | None, ...] = ()
     rule: str = ""  # description of the rule that chose the operating points
-    uncalled: str = ""  # why the run has no operating points; empty if it has some
-    subject: str = "class"  # word for messages: class or finding
+    no_thresholds_reason: str = ""  # why the run has no operating points; empty if it has some
+    output_noun: str = "class"  # word for messages: class or finding
 
     @property
     def line(self) -> str:
         """One line for the user about the temperature."""
-        if self.missing and not self.temperatures:
-            return f"not calibrated: {self.missing}"
+        if self.no_temperature_reason and not self.temperatures:
+            return f"not calibrated: {self.no_temperature_reason}"
         if self.temperatures:
-            but = f", but not of {self.missing}" if self.missing else ""
+            but = f", but not of {self.no_temperature_reason}" if self.no_temperature_reason else ""
             return f"calibrated: a temperature of each finding, fitted on val by evaluate{but}"
         return f"calibrated: temperature {self.temperature:.4g}, fitted on val by evaluate"
 
     @property
     def line_on_calls(self) -> str:
         """One line for the user about the operating points."""
-        if self.uncalled:
-            return f"no {self.subject} is called: {self.uncalled}"
+        if self.no_thresholds_reason:
+            return f"no {self.output_noun} is called: {self.no_thresholds_reason}"
         return f"called at the operating points of evaluate: {self.rule}"
 
 
@@ -159,7 +159,7 @@ class ServedRun:
             "temperature": dict(zip(self.class_names, self.divisors.tolist(), strict=True))
             if self.multilabel
             else self.calibration.temperature,
-            "calibrated": not self.calibration.missing,
+            "calibrated": not self.calibration.no_temperature_reason,
             "operating_points": {
                 "rule": self.calibration.rule,
                 "thresholds": dict(zip(self.class_names, self.calibration.thresholds, strict=True)),
@@ -220,7 +220,7 @@ def read_served_run(
             )
     calibration = calibration_of(run, aggregation)
     if run.config.model.task == "multilabel":
-        calibration = dataclasses.replace(calibration, subject="finding")
+        calibration = dataclasses.replace(calibration, output_noun="finding")
     return ServedRun(run=run, calibration=calibration)
 
 
@@ -248,8 +248,8 @@ def calibration_of(run: FinishedRun, aggregation: Aggregation | None = None) -> 
     if not path.is_file():
         cure = "find one with: cxr-models evaluate RUN"
         return Calibration(
-            missing=f"no temperature yet; {cure}",
-            uncalled=f"no operating point yet; {cure}",
+            no_temperature_reason=f"no temperature yet; {cure}",
+            no_thresholds_reason=f"no operating point yet; {cure}",
         )
     stored = read_object(path)
     of_findings = run.config.model.task == "multilabel"
@@ -265,16 +265,16 @@ def calibration_of(run: FinishedRun, aggregation: Aggregation | None = None) -> 
         ) from error
     if evaluation.weights_sha256 != run.weights_sha256:
         changed = "the run's weights have changed since its evaluation"
-        return Calibration(missing=changed, uncalled=changed)
+        return Calibration(no_temperature_reason=changed, no_thresholds_reason=changed)
     if evaluation.aggregate != aggregation:
         other = _other_rows(evaluation.aggregate, aggregation)
-        return Calibration(missing=other, uncalled=other)
+        return Calibration(no_temperature_reason=other, no_thresholds_reason=other)
     if isinstance(evaluation, _StoredFindings):
         return _calibration_of_findings(evaluation, run.class_names, path)
     _check_temperature(evaluation.calibration.temperature, path)
     calls = _calls(evaluation, run.class_names, path)
     if evaluation.calibration.reason:
-        return dataclasses.replace(calls, missing=evaluation.calibration.reason)
+        return dataclasses.replace(calls, no_temperature_reason=evaluation.calibration.reason)
     return dataclasses.replace(calls, temperature=float(evaluation.calibration.temperature))
 
 
@@ -293,7 +293,7 @@ def _calibration_of_findings(
     return dataclasses.replace(
         _calls(evaluation, findings, path),
         temperatures=tuple(1.0 if s.reason else float(s.temperature) for s in scalings),
-        missing="; ".join(missing),
+        no_temperature_reason="; ".join(missing),
     )
 
 
@@ -322,8 +322,8 @@ def _calls(
     """Return a calibration with the operating points of an evaluation, or why there are none."""
     if evaluation.format == 1:  # format 1 has thresholds of probabilities before calibration
         return Calibration(
-            uncalled="the evaluation is of an earlier version; make it again with: cxr-models "
-            "evaluate RUN --from-predictions"
+            no_thresholds_reason="the evaluation is of an earlier version; make it again with: "
+            "cxr-models evaluate RUN --from-predictions"
         )
     points = evaluation.operating_points
     thresholds = tuple(points.thresholds.values())
@@ -337,5 +337,5 @@ def _calls(
     deciding = thresholds[1:] if of_classes and len(thresholds) == 2 else thresholds
     if all(threshold is None for threshold in deciding):
         what = "a class and others" if of_classes else "a finding and its absence"
-        return Calibration(uncalled=f"validation does not hold both {what}")
+        return Calibration(no_thresholds_reason=f"validation does not hold both {what}")
     return Calibration(thresholds=thresholds, rule=points.rule)

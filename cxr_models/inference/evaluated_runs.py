@@ -22,9 +22,9 @@ from cxr_models.evaluation.externals import External, read_externals
 from cxr_models.evaluation.group_columns import GroupColumn, check_columns
 from cxr_models.evaluation.options import check_validation
 from cxr_models.evaluation.stored import (
-    given_before,
     is_foreign,
     kept_externals,
+    read_threshold_and_remarks,
     stored_sets,
     with_split_columns,
 )
@@ -169,7 +169,7 @@ def stored_to_evaluate(
     """
     remarks: tuple[str, ...] = ()
     if is_foreign(path):
-        threshold, remarks = given_before(path, say=say)
+        threshold, remarks = read_threshold_and_remarks(path, say=say)
         if threshold is not None:
             rule = dataclasses.replace(method.rule, threshold=threshold)
             method = dataclasses.replace(method, rule=rule)
@@ -188,7 +188,7 @@ def stored_to_evaluate(
 
 
 def sets_to_evaluate(
-    asked: RunToEvaluate,
+    job: RunToEvaluate,
     *,
     replace: bool = True,
     say: Callable[[str], object] | None = None,
@@ -198,8 +198,8 @@ def sets_to_evaluate(
 
     Parameters
     ----------
-    asked : RunToEvaluate
-        The run. Its stored predictions are read if ``asked.run`` is None.
+    job : RunToEvaluate
+        The run. Its stored predictions are read if ``job.run`` is None.
     replace, say, before_model
         See `cxr_models.inference.predict_sets.predict_sets`.
 
@@ -210,12 +210,12 @@ def sets_to_evaluate(
     OSError
         If a file cannot be read.
     """
-    if asked.run is None:
-        return with_split_columns(asked.path, stored_sets(asked.path), asked.columns)
+    if job.run is None:
+        return with_split_columns(job.path, stored_sets(job.path), job.columns)
     return predict_all_sets(
-        asked.run,
-        asked.externals,
-        columns={column.name for column in asked.columns},
+        job.run,
+        job.externals,
+        columns={column.name for column in job.columns},
         replace=replace,
         say=say,
         before_model=before_model,
@@ -223,7 +223,7 @@ def sets_to_evaluate(
 
 
 def joined_sets(
-    asked: RunToEvaluate,
+    job: RunToEvaluate,
     sets: Sequence[AnyPredictions],
     *,
     say: Callable[[str], object] | None = None,
@@ -232,7 +232,7 @@ def joined_sets(
 
     Parameters
     ----------
-    asked : RunToEvaluate
+    job : RunToEvaluate
         The run.
     sets : sequence of Predictions or FindingPredictions
         The result of `sets_to_evaluate`.
@@ -245,27 +245,27 @@ def joined_sets(
         If an option is not allowed with the sets, a column cannot divide the tested images into
         groups, or images cannot be joined.
     """
-    if asked.run is None:
+    if job.run is None:
         if all(predictions.origin.is_foreign for predictions in sets):
-            check_validation(asked.name, sets, asked.method, _CURES)
-        check_columns_of_sets(asked.columns, sets, cure=_MORE_COLUMNS)
-    of_units = joined(sets, asked.method.aggregate)
+            check_validation(job.name, sets, job.method, _CURES)
+        check_columns_of_sets(job.columns, sets, cure=_MORE_COLUMNS)
+    of_units = joined(sets, job.method.aggregate)
     if say is not None:
-        for line in lines_on_joining(sets, asked.method.aggregate):
+        for line in lines_on_joining(sets, job.method.aggregate):
             say(line)
-        for line in lines_on_unstated(of_units, asked.columns):
+        for line in lines_on_unstated(of_units, job.columns):
             say(line)
     return of_units
 
 
 def evaluated(
-    asked: RunToEvaluate, sets: Sequence[AnyPredictions]
+    job: RunToEvaluate, sets: Sequence[AnyPredictions]
 ) -> Evaluation | FindingsEvaluation:
     """Return the evaluation of sets, with the values of groups in them.
 
     Parameters
     ----------
-    asked : RunToEvaluate
+    job : RunToEvaluate
         The run.
     sets : sequence of Predictions or FindingPredictions
         The result of `joined_sets`.
@@ -275,6 +275,6 @@ def evaluated(
     ValueError
         If a run of this package has no set ``val``, or a column makes too many groups.
     """
-    evaluation = evaluate_any(asked.name, sets, asked.method)
-    evaluation = with_any_subgroups(evaluation, sets, asked.columns, asked.method)
-    return dataclasses.replace(evaluation, remarks=asked.remarks)
+    evaluation = evaluate_any(job.name, sets, job.method)
+    evaluation = with_any_subgroups(evaluation, sets, job.columns, job.method)
+    return dataclasses.replace(evaluation, remarks=job.remarks)

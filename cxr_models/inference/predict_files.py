@@ -18,7 +18,7 @@ import numpy as np
 
 import cxr_enhance
 from cxr_enhance import Transform, usable_cpus
-from cxr_models._cells import harmless
+from cxr_models._cells import escape_formula
 from cxr_models._outputs import Kind, first_line, replaces_output
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.operating_points import called
@@ -289,14 +289,20 @@ def write_rows(
         for row in rows:
             if row.probabilities is None:
                 empty = [""] * (len(class_names) + len(of_units))
-                writer.writerow([harmless(row.file), "", "", *empty, "", harmless(row.error)])
+                writer.writerow(
+                    [escape_formula(row.file), "", "", *empty, "", escape_formula(row.error)]
+                )
                 continue
             predicted = class_names[int(np.argmax(row.probabilities))]
             calls = called(row.probabilities, class_names, thresholds) if thresholds else ()
             flag = "yes" if calibrated else "no"
-            cells = [harmless(predicted), harmless(_BETWEEN_CALLED.join(calls)), *row.probabilities]
+            cells = [
+                escape_formula(predicted),
+                escape_formula(_BETWEEN_CALLED.join(calls)),
+                *row.probabilities,
+            ]
             cells += _files_cells(row) if of_units else ()
-            writer.writerow([harmless(row.file), *cells, flag, ""])
+            writer.writerow([escape_formula(row.file), *cells, flag, ""])
 
 
 def write_finding_rows(
@@ -352,7 +358,7 @@ def write_finding_rows(
         for row in rows:
             if row.probabilities is None:
                 empty = [""] * (len(columns) + len(of_units))
-                writer.writerow([harmless(row.file), *empty, "", harmless(row.error)])
+                writer.writerow([escape_formula(row.file), *empty, "", escape_formula(row.error)])
                 continue
             calls = [
                 "" if point is None else int(share >= point)
@@ -360,11 +366,11 @@ def write_finding_rows(
             ]
             flag = "yes" if calibrated else "no"
             cells = [*row.probabilities, *calls, *(_files_cells(row) if of_units else ())]
-            writer.writerow([harmless(row.file), *cells, flag, ""])
+            writer.writerow([escape_formula(row.file), *cells, flag, ""])
 
 
 def _files_cells(row: Row) -> tuple[int, str]:
-    return len(row.files), harmless(_BETWEEN_FILES.join(row.files))
+    return len(row.files), escape_formula(_BETWEEN_FILES.join(row.files))
 
 
 def _files_under(folder: str) -> list[str]:

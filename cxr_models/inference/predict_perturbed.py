@@ -182,7 +182,7 @@ def _temperature_of_images(run: FinishedRun) -> Temperature:
     single images.
     """
     calibration = calibration_of(run)
-    if not calibration.missing:
+    if not calibration.no_temperature_reason:
         return Temperature(calibration.temperature)
     table = run.folder.predictions_file("val")
     if table.is_file():
@@ -191,7 +191,7 @@ def _temperature_of_images(run: FinishedRun) -> Temperature:
         if same and validation.class_names == run.class_names:
             outcomes = validation.outcomes()
             return fit_temperature(outcomes.logits, outcomes.targets)
-    return Temperature(1.0, calibration.missing)
+    return Temperature(1.0, calibration.no_temperature_reason)
 
 
 def perturbed_views(image: Any, data: DataConfig, *, file: str, seed: int) -> list[Images]:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 
-class _Wanted(NamedTuple):
+class _SetToPredict(NamedTuple):
     """A set to predict."""
 
     name: str
@@ -96,17 +96,21 @@ def predict_sets(
     OSError
         If a file cannot be read or written.
     """
-    wanted = [
-        _Wanted(part, part, run.split.select(part), run.overlaps.get(part))  # type: ignore[arg-type]
+    wanted_sets = [
+        _SetToPredict(part, part, run.split.select(part), run.overlaps.get(part))  # type: ignore[arg-type]
         for part in SPLITS
         if run.split.select(part).records
     ]
-    wanted += [_Wanted(name, "external", *external) for name, external in externals.items()]
+    wanted_sets += [
+        _SetToPredict(name, "external", *external) for name, external in externals.items()
+    ]
     model: Any = None
     sets: list[AnyPredictions] = []
-    for asked in wanted:
-        records = with_kept(asked.manifest.records, columns)
-        one = asked._replace(manifest=dataclasses.replace(asked.manifest, records=records))
+    for wanted_set in wanted_sets:
+        records = with_kept(wanted_set.manifest.records, columns)
+        one = wanted_set._replace(
+            manifest=dataclasses.replace(wanted_set.manifest, records=records)
+        )
         path = run.folder.predictions_file(one.name, external=one.kind == "external")
         origin, former = _origin(run, one.manifest), read_origin(path)
         if former == origin:
@@ -150,7 +154,9 @@ def _write(path: Path, predictions: AnyPredictions) -> None:
         write_predictions(path, predictions)
 
 
-def _of_classes(run: FinishedRun, one: _Wanted, logits: Floats, origin: Origin) -> Predictions:
+def _of_classes(
+    run: FinishedRun, one: _SetToPredict, logits: Floats, origin: Origin
+) -> Predictions:
     return Predictions(
         name=one.name,
         kind=one.kind,
@@ -165,7 +171,7 @@ def _of_classes(run: FinishedRun, one: _Wanted, logits: Floats, origin: Origin) 
 
 
 def _of_findings(
-    run: FinishedRun, one: _Wanted, logits: Floats, origin: Origin
+    run: FinishedRun, one: _SetToPredict, logits: Floats, origin: Origin
 ) -> FindingPredictions:
     model = run.config.model
     return FindingPredictions(

@@ -21,7 +21,7 @@ from cxr_models.records.manifest import (
     read_manifest,
     write_manifest,
 )
-from cxr_models.records.patients import same_id
+from cxr_models.records.patients import normalised_id
 from cxr_models.records.splits import SPLIT, Split, read_split, records_hash, write_split
 from cxr_models.records.ties import with_shared_ids
 
@@ -165,7 +165,7 @@ def index(
         drop_split=drop_split,
         unpack=None if target is None else target.with_suffix(".images"),
     )
-    listed = listed._replace(found=keep_labels(listed.found, labels or {}))
+    listed = listed._replace(image_index=keep_labels(listed.image_index, labels or {}))
     result = open_images(
         listed,
         source,
@@ -181,7 +181,7 @@ def index(
         warnings.warn(sentence, stacklevel=_STACK)
     if target is None:
         return Manifest(records=result.records, root=source)
-    names = names_from(target, source, result.records, walked=not tables)
+    names = names_from(target, source, result.records, is_inside_source=not tables)
     with replaces_output(target, MANIFEST, overwrite=overwrite, inputs=tables) as temporary:
         write_manifest(temporary, result.records, always=DIGEST_COLUMNS, files=names)
     return read_manifest(target)
@@ -339,7 +339,7 @@ def _doubts(indexed: Index, choices: Choices) -> list[str]:
             f"wrong, such as {first.file!r} ({first.label}) and {first.other!r} "
             f"({first.other_label})."
         )
-    unknown = sum(not same_id(record.patient) for record in indexed.records)
+    unknown = sum(not normalised_id(record.patient) for record in indexed.records)
     if unknown:
         sentences.append(
             f"No patient is known of {unknown:,} of {len(indexed.records):,} images, so that a "

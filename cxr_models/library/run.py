@@ -141,7 +141,7 @@ class Run:
     @property
     def calibrated(self) -> bool:
         """Whether its probabilities are calibrated."""
-        return not self._served.calibration.missing
+        return not self._served.calibration.no_temperature_reason
 
     @property
     def history(self) -> list[EpochRow]:
@@ -264,7 +264,7 @@ class Run:
             probabilities=probabilities,
             class_names=self.class_names,
             files=tuple(files),
-            calibrated=not served.calibration.missing,
+            calibrated=not served.calibration.no_temperature_reason,
             multilabel=served.multilabel,
             called=_called(served, probabilities),
             joined_files=tuple(row.files for row in joined),
@@ -394,7 +394,7 @@ class Run:
         )
         evaluated_runs.check_from_predictions(from_predictions, list(external), None)
         finished, columns = self._served.run, columns_of(by)
-        asked = (
+        job = (
             evaluated_runs.stored_to_evaluate(
                 self.path, method, name=finished.name, columns=columns, say=say
             )
@@ -403,10 +403,8 @@ class Run:
                 finished, method, externals=list(external), columns=columns, say=say
             )
         )
-        sets = evaluated_runs.sets_to_evaluate(asked, say=say)
-        evaluation = evaluated_runs.evaluated(
-            asked, evaluated_runs.joined_sets(asked, sets, say=say)
-        )
+        sets = evaluated_runs.sets_to_evaluate(job, say=say)
+        evaluation = evaluated_runs.evaluated(job, evaluated_runs.joined_sets(job, sets, say=say))
         write_evaluation(self.path, evaluation)
         self._served = read_served_run(self.path, split=self._split_file)
         return evaluation

@@ -85,7 +85,7 @@ class Backbone:
         return outputs
 
 
-def find_builder(name: str) -> Backbone:
+def find_backbone_builder(name: str) -> Backbone:
     """Return the backbone with this name.
 
     Raises

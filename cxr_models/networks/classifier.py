@@ -21,7 +21,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from cxr_models.networks.augmentation import RandomRotation
-from cxr_models.networks.backbones import Backbone, find_builder
+from cxr_models.networks.backbones import Backbone, find_backbone_builder
 from cxr_models.networks.weights import load_pretrained
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def build_classifier(
         )
     if num_classes < 2 and not findings:
         raise ValueError(f"`num_classes` must be at least 2; got {num_classes!r}.")
-    builder = find_builder(config.model.backbone)
+    builder = find_backbone_builder(config.model.backbone)
     height, width = config.data.image_size
     if min(height, width) < builder.min_size:
         raise ValueError(

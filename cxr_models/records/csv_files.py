@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_enhance.io.atomic import replaces_whole
-from cxr_models._cells import harmless, original_cell
+from cxr_models._cells import escape_formula, original_cell
 
 if TYPE_CHECKING:
     import os
@@ -112,7 +112,7 @@ def write_rows(
         One line of text, written before the header after the character ``#``. Empty writes no
         comment.
     """
-    cells = ([harmless(row[name]) for name in columns] for row in rows)
+    cells = ([escape_formula(row[name]) for name in columns] for row in rows)
     write_cells(path, columns, cells, comment=comment)
 
 
@@ -125,7 +125,7 @@ def write_cells(
 ) -> None:
     """Write rows of cells atomically, without changing the cells.
 
-    The caller has made the cells safe with `harmless`; names of columns are made safe here.
+    The caller has made the cells safe with `escape_formula`; names of columns are made safe here.
     """
     with (
         replaces_whole(Path(path)) as temporary,
@@ -134,5 +134,5 @@ def write_cells(
         if comment:
             file.write(f"# {comment}\n")
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(map(harmless, columns))
+        writer.writerow(map(escape_formula, columns))
         writer.writerows(rows)

@@ -22,7 +22,7 @@ from cxr_models.records.fingerprints import fingerprint
 from cxr_models.records.index import DUPLICATE, Duplicate, Index, Skipped
 from cxr_models.records.layouts.values import age_of
 from cxr_models.records.manifest import Record
-from cxr_models.records.patients import same_id
+from cxr_models.records.patients import normalised_id
 from cxr_models.records.scan import may_be_dicom
 from cxr_models.records.ties import connect, ties_of_records
 
@@ -184,8 +184,8 @@ def read_headers(
         header_patient = header.get("patient", "")
         patient = _patient_name(record, header_patient, name_patient)
         group = record.group
-        if not group and not same_id(patient) and same_id(header_patient):
-            group = unnamed.setdefault(same_id(header_patient), f"g{len(unnamed):06d}")
+        if not group and not normalised_id(patient) and normalised_id(header_patient):
+            group = unnamed.setdefault(normalised_id(header_patient), f"g{len(unnamed):06d}")
         filled = _with_attributes(record, header)
         records.append(dataclasses.replace(filled, patient=patient, group=group))
     return dataclasses.replace(index, records=tuple(records), skipped=tuple(skipped))
@@ -222,7 +222,7 @@ def _with_attributes(record: Record, attributes: dict[str, str]) -> Record:
     }
     if "age" in lacking:  # some sets write 51 for 051Y
         lacking["age"] = age_of(lacking["age"])
-    if "patient" in attributes and not same_id(record.patient):
+    if "patient" in attributes and not normalised_id(record.patient):
         lacking["patient"] = attributes["patient"]
     return dataclasses.replace(record, **lacking)
 
@@ -232,7 +232,7 @@ def _patient_name(record: Record, of_header: str, name_patient: Callable[[str], 
 
     A word such as ANONYMOUS in a header is not a patient id: it would connect all images with it.
     """
-    if same_id(record.patient) or name_patient is None or not same_id(of_header):
+    if normalised_id(record.patient) or name_patient is None or not normalised_id(of_header):
         return record.patient
     return name_patient(of_header)
 

@@ -97,7 +97,8 @@ class Index:
     duplicates: tuple[Duplicate, ...] = ()
     listed: int = 0  # number of images that a set or a CSV lists
     absent: int = 0  # number of these images whose file does not exist
-    several: int = 0  # number of records whose label was made from several present findings
+    # number of records whose label was made from several present findings
+    num_several_findings: int = 0
 
 
 def index_of(recorded: Recorded, skipped: Sequence[Skipped] = ()) -> Index:
@@ -115,7 +116,7 @@ def index_of(recorded: Recorded, skipped: Sequence[Skipped] = ()) -> Index:
         skipped=(*skipped, *left_out),
         listed=recorded.listed,
         absent=recorded.absent,
-        several=recorded.several,
+        num_several_findings=recorded.num_several_findings,
     )
 
 
@@ -166,7 +167,7 @@ def index_folder(
     rows = []
     skipped = [Skipped(file=name, reason=reason) for name, reason in listing.unentered]
     for file in sorted(listing.images):
-        if layout.passed_over and re.search(layout.passed_over, file):
+        if layout.non_radiographs and re.search(layout.non_radiographs, file):
             continue
         label = _label_of(file, layout)
         if not label or as_text(file) != file:

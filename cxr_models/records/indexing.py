@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from cxr_models.records.layouts.facts import KnownSet
 
 
-class Listed(NamedTuple):
+class ListedImages(NamedTuple):
     """Images that are listed but not opened yet."""
 
-    found: Index
+    image_index: Index
     choices: Choices  # choice of the images to keep, to apply again after headers are read
     known_set: KnownSet | None = None  # public set in the folder; None for other folders
 
@@ -77,7 +77,7 @@ def list_images(
     choices: Choices | None = None,
     drop_split: bool = False,
     unpack: Path | None = None,
-) -> Listed:
+) -> ListedImages:
     """List the images of a folder, or the images that CSVs list.
 
     Parameters
@@ -103,7 +103,7 @@ def list_images(
 
     Returns
     -------
-    Listed
+    ListedImages
         The listed images.
 
     Raises
@@ -122,11 +122,11 @@ def list_images(
             choices = dataclasses.replace(choices, official_split=True)
         of_csv = _of_csv(choices)
         layout = _layout_of(csvs, layout_name, columns, choices.patient_pattern)
-        listed = Listed(index_csv(source, csvs, layout, of_csv), of_csv)
+        listed = ListedImages(index_csv(source, csvs, layout, of_csv), of_csv)
     else:
         listed = _list_tree(source, layout_name, choices, unpack)
-    if choices.patient_pattern and not any(record.patient for record in listed.found.records):
-        records = listed.found.records
+    if choices.patient_pattern and not any(record.patient for record in listed.image_index.records):
+        records = listed.image_index.records
         such = f", such as {records[0].file!r}" if records else ""
         raise ValueError(
             "`--patient-pattern` must be found in the names of files; got "
@@ -136,7 +136,7 @@ def list_images(
 
 
 def open_images(
-    listed: Listed,
+    listed: ListedImages,
     source: Path,
     *,
     decode: bool = True,
@@ -150,7 +150,7 @@ def open_images(
 
     Parameters
     ----------
-    listed : Listed
+    listed : ListedImages
         Result of `list_images`.
     source : Path
         Folder to which file names are relative.
@@ -167,7 +167,7 @@ def open_images(
     """
     if decode:
         result = examine(
-            listed.found,
+            listed.image_index,
             source,
             max_distance=max_distance,
             name_patient=name_patient,
@@ -176,19 +176,23 @@ def open_images(
             progress=progress,
         )
     else:
-        result = read_headers(listed.found, source, name_patient=name_patient, progress=progress)
+        result = read_headers(
+            listed.image_index, source, name_patient=name_patient, progress=progress
+        )
     if any(may_be_dicom(record.file) for record in result.records):
         result = keep_chosen(result, listed.choices)
     return result
 
 
-def _list_tree(source: Path, name: str | None, choices: Choices, unpack: Path | None) -> Listed:
+def _list_tree(
+    source: Path, name: str | None, choices: Choices, unpack: Path | None
+) -> ListedImages:
     tree = Tree(source, extra=choices.columns())
     known_set = SETS[name] if name is not None else recognise(tree)
     if known_set is None:
         layout = Layout(patient_pattern=choices.patient_pattern)
-        return Listed(index_folder(source, layout, choices, listing=tree.listing), choices)
-    return Listed(index_set(tree, known_set, choices, unpack=unpack), choices, known_set)
+        return ListedImages(index_folder(source, layout, choices, listing=tree.listing), choices)
+    return ListedImages(index_set(tree, known_set, choices, unpack=unpack), choices, known_set)
 
 
 def _layout_of(

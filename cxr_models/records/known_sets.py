@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cxr_models.records.choices import Choices
 from cxr_models.records.exports import is_export
 from cxr_models.records.index import SECOND_COPY, UNLABELLED, UNLISTED, Index, Skipped, index_of
-from cxr_models.records.layouts.facts import Reading
+from cxr_models.records.layouts.facts import ReadOptions
 from cxr_models.records.layouts.known import SETS
 from cxr_models.records.layouts.unpack import Unpacker
 from cxr_models.records.recording import record_rows
@@ -80,7 +80,7 @@ def index_set(
         If a table is missing or cannot be read.
     """
     choices = choices or Choices()
-    rows = known_set.read(tree, Reading(rows=choices.rows, unpack=Unpacker(unpack)))
+    rows = known_set.read(tree, ReadOptions(rows=choices.rows, unpack=Unpacker(unpack)))
     recorded = record_rows(rows, choices, columns=tree.columns)
     if not recorded.records and not recorded.left_out:
         raise ValueError(
@@ -97,14 +97,14 @@ def _unused(tree: Tree, known_set: KnownSet, index: Index) -> list[Skipped]:
     """Return the images of the folder that are in no row of the tables, each with the reason."""
     used = {record.file for record in index.records} | {entry.file for entry in index.skipped}
     unused = [file for file in tree.listing.images if file not in used]
-    twins = tree.twins(used, unused)
+    same_stem = tree.used_with_same_stem(used, unused)
     skipped = []
     for file in unused:
-        if known_set.passed_over and re.search(known_set.passed_over, file):
+        if known_set.non_radiographs and re.search(known_set.non_radiographs, file):
             continue
         if known_set.unlabelled and re.search(known_set.unlabelled, file):
             reason = UNLABELLED
         else:
-            reason = SECOND_COPY + twins[file] if file in twins else UNLISTED
+            reason = SECOND_COPY + same_stem[file] if file in same_stem else UNLISTED
         skipped.append(Skipped(file=file, reason=reason))
     return skipped

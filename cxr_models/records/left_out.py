@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cxr_models.records.patients import same_id
+from cxr_models.records.patients import normalised_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,13 +39,13 @@ def causes_of_leaving_out(
         Number of images for each of `SAME_PATIENT`, `SAME_GROUP` and `THROUGH_OTHER_IMAGES`.
     """
     tested = [record for record in records if record.source == source]
-    patients = {same_id(record.patient) for record in tested} - {""} if shared_ids else set()
+    patients = {normalised_id(record.patient) for record in tested} - {""} if shared_ids else set()
     groups = {record.group for record in tested} - {""}
     causes: Counter[str] = Counter()
     for record, part in zip(records, parts, strict=True):
         if part or record.source == source:
             continue
-        if same_id(record.patient) in patients:
+        if normalised_id(record.patient) in patients:
             causes[SAME_PATIENT] += 1
         else:
             causes[SAME_GROUP if record.group in groups else THROUGH_OTHER_IMAGES] += 1

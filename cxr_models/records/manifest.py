@@ -15,7 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_models._cells import harmless
+from cxr_models._cells import escape_formula
 from cxr_models._outputs import Kind, first_line
 from cxr_models.records.csv_files import cells_of, write_cells
 from cxr_models.records.layouts.values import FindingsOf
@@ -276,12 +276,12 @@ def write_manifest(
                     if list(value_of) == findings
                     else tuple(value_of.get(name, "") for name in findings)
                 )
-            text_cells = map(harmless, (file, *texts(record)))
+            text_cells = map(escape_formula, (file, *texts(record)))
             if not extra_columns:
                 yield (*text_cells, *values[id(record.findings)])
                 continue
             extra_values = dict(record.kept)
-            extra_cells = (harmless(extra_values.get(column, "")) for column in extra_columns)
+            extra_cells = (escape_formula(extra_values.get(column, "")) for column in extra_columns)
             yield (*text_cells, *values[id(record.findings)], *extra_cells)
 
     header = [*COLUMNS, *further, *(FINDING + name for name in findings), *extra_columns]

@@ -20,13 +20,14 @@ _SHOWN = 3
 _LAST_FIRST = ("test", "val", "train")
 
 
-class Kept(NamedTuple):
+class KeptSplit(NamedTuple):
     """Result of `kept_split`: the records of a provided split, its faults and the changes."""
 
     records: list[Record]
     faults: list[str]  # lines of text; if faults were not removed, `records` must not be used
-    untied: int = 0  # images removed from their part because they are connected to another part
-    moved: int = 0  # images moved from train to val, because the split had no val
+    # images removed from their part because they are connected to another part
+    num_removed: int = 0
+    num_moved_to_val: int = 0  # images moved from train to val, because the split had no val
 
 
 def has_split(records: Sequence[Record]) -> bool:
@@ -152,7 +153,7 @@ def kept_split(
     seed: int = 0,
     drop_leaks: bool = False,
     findings: Sequence[str] = (),
-) -> Kept:
+) -> KeptSplit:
     """Check a split that a data set provides, and add a val part if it has none.
 
     Parameters
@@ -172,20 +173,20 @@ def kept_split(
 
     Returns
     -------
-    Kept
+    KeptSplit
         The records, the faults, and the numbers of changed records.
     """
-    faults, result, untied, moved = faults_of(records), list(records), 0, 0
+    faults, result, num_removed, num_moved_to_val = faults_of(records), list(records), 0, 0
     if faults and not drop_leaks:
-        return Kept(result, faults)
+        return KeptSplit(result, faults)
     if drop_leaks:
         result = without_leaks(records)
-        untied = sum(a.split != b.split for a, b in zip(records, result, strict=True))
+        num_removed = sum(a.split != b.split for a, b in zip(records, result, strict=True))
     train, val, _ = fractions
     if needs_val(result, fractions):
         result = with_val(result, val / (train + val), seed=seed, findings=findings)
-        moved = sum(record.split == "val" for record in result)
-    return Kept(result, faults, untied, moved)
+        num_moved_to_val = sum(record.split == "val" for record in result)
+    return KeptSplit(result, faults, num_removed, num_moved_to_val)
 
 
 def lines_on_lacking(

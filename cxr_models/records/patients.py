@@ -17,7 +17,7 @@ _NO_PATIENT = frozenset(
 _NUMBER = re.compile(r"0*(\d+?)(?:\.0*)?")
 
 
-def same_id(patient: str) -> str:
+def normalised_id(patient: str) -> str:
     """Return one form for all spellings of a patient id; empty if the text is not an id.
 
     Parameters
@@ -34,8 +34,8 @@ def same_id(patient: str) -> str:
 
     Examples
     --------
-    >>> same_id(" P 001"), same_id("00012"), same_id("12.0"), same_id("Unknown")
-    ('p001', '12', '12', '')
+    >>> [normalised_id(text) for text in (" P 001", "00012", "12.0", "Unknown")]
+    ['p001', '12', '12', '']
     """
     text = "".join(unicodedata.normalize("NFKC", patient).casefold().split())
     if text in _NO_PATIENT:
@@ -49,5 +49,5 @@ def patient_key(record: Record) -> tuple[str, str] | None:
 
     Equal ids in two sources are two patients.
     """
-    same = same_id(record.patient)
+    same = normalised_id(record.patient)
     return (record.source, same) if same else None

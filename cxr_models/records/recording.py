@@ -30,7 +30,8 @@ class Recorded(NamedTuple):
     left_out: list[tuple[str, str]]  # existing files that are left out, each with the reason
     listed: int  # number of rows
     absent: int  # number of rows whose file does not exist
-    several: int  # number of records whose label was made from several present findings
+    # number of records whose label was made from several present findings
+    num_several_findings: int
 
 
 def record_rows(
@@ -62,7 +63,7 @@ def record_rows(
     maker = _Maker(choices)
     records: list[Record] = []
     left_out: list[tuple[str, str]] = []
-    listed = absent = several = 0
+    listed = absent = num_several = 0
     for row in rows:
         listed += 1
         if not row.file:
@@ -75,11 +76,11 @@ def record_rows(
         label = "" if reason else maker.label(row)
         if label:
             records.append(maker.record(row, label))
-            several += maker.holds_several(row)
+            num_several += maker.has_several_present(row)
         else:
             left_out.append((row.file, reason or _reason_without_label(row)))
     maker.check(columns)
-    return Recorded(records, left_out, listed, absent, several)
+    return Recorded(records, left_out, listed, absent, num_several)
 
 
 def _reason_without_label(row: ImageRow) -> str:
@@ -108,7 +109,7 @@ class _LabelledFindings(NamedTuple):
     original: Findings
     findings: Findings
     label: str
-    several: bool
+    has_several_present: bool
 
 
 class _Maker:
@@ -137,11 +138,11 @@ class _Maker:
             return row.label
         return self._of(row).label
 
-    def holds_several(self, row: ImageRow) -> bool:
+    def has_several_present(self, row: ImageRow) -> bool:
         """Return whether the label was made from findings of which several are present."""
         if self._choices.label_from or (row.label and not self._choices.priority):
             return False
-        return self._of(row).several
+        return self._of(row).has_several_present
 
     def _of(self, row: ImageRow) -> _LabelledFindings:
         """Return the renamed and labelled findings of a row.
@@ -158,9 +159,9 @@ class _Maker:
             names = [name for name, _ in findings]
             self._names.update(dict.fromkeys(names))
             self._labeller.check(names)
-            several = len(self._labeller.present(findings)) > 1
+            has_several_present = len(self._labeller.present(findings)) > 1
             labelled = _LabelledFindings(
-                row.findings, findings, self._labeller.label(findings), several
+                row.findings, findings, self._labeller.label(findings), has_several_present
             )
             self._labelled[id(row.findings)] = self._labelled[id(findings)] = labelled
         return labelled

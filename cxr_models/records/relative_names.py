@@ -32,7 +32,9 @@ def relative(folder: Path, path: str | os.PathLike[str]) -> str:
     return Path(os.path.relpath(absolute, start)).as_posix()
 
 
-def names_from(out: Path, source: Path, records: Sequence[Record], *, walked: bool) -> list[str]:
+def names_from(
+    out: Path, source: Path, records: Sequence[Record], *, is_inside_source: bool
+) -> list[str]:
     """Return the file names of records relative to the folder of the CSV that will list them.
 
     Parameters
@@ -43,7 +45,7 @@ def names_from(out: Path, source: Path, records: Sequence[Record], *, walked: bo
         Folder to which the file names of the records are relative.
     records : sequence of Record
         Records that the CSV will list.
-    walked : bool
+    is_inside_source : bool
         Whether all files with relative names are inside `source` and not under a link to a folder.
         If True, one prefix is computed for all these names, which is faster.
 
@@ -52,7 +54,7 @@ def names_from(out: Path, source: Path, records: Sequence[Record], *, walked: bo
     list of str
         File names in the order of `records`.
     """
-    if walked:
+    if is_inside_source:
         prefix = relative(out.parent, source / "x")[:-1]
         return [
             relative(out.parent, record.file)

@@ -45,12 +45,12 @@ class FolderListing:
 def find_images(folder: str | os.PathLike[str]) -> FolderListing:
     """List the images and other files in `folder` and its subfolders."""
     top = os.fspath(folder)
-    cut = len(os.path.join(top, ""))
+    prefix_length = len(os.path.join(top, ""))
     images: list[str] = []
     other_files: list[str] = []
     unentered: list[tuple[str, str]] = []
     for entry in walk_folder(top, _is_passed_over):
-        name = entry.path[cut:].replace(os.sep, "/")
+        name = entry.path[prefix_length:].replace(os.sep, "/")
         if entry.kind == "unlistable":
             unentered.append((name or ".", entry.reason))
         elif entry.kind == "linked folder":

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Value = tuple[str, str]  # name of a finding, and "1" (present) or "0" (absent)
 
 
-def share_out(
+def assign_parts(
     records: Sequence[Record],
     fractions: Sequence[float],
     seed: int,

@@ -33,7 +33,7 @@ from cxr_models.records.manifest import (
     write_manifest,
 )
 from cxr_models.records.patients import patient_key
-from cxr_models.records.sharing import share_out
+from cxr_models.records.sharing import assign_parts
 from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def split_records(
         Seed of the random order. The same seed and records give the same split.
     findings : sequence of str, default ()
         Names of findings to stratify by. The default stratifies by label. See
-        `cxr_models.records.sharing.share_out` for the algorithm.
+        `cxr_models.records.sharing.assign_parts` for the algorithm.
 
     Returns
     -------
@@ -233,7 +233,7 @@ def split_records(
         raise ValueError(
             f"`fractions` must be three numbers of at least 0 that sum to 1; got {fractions!r}."
         )
-    parts = share_out(records, fractions, seed, findings)
+    parts = assign_parts(records, fractions, seed, findings)
     return [
         dataclasses.replace(record, split=SPLITS[part])
         for record, part in zip(records, parts, strict=True)
@@ -276,7 +276,7 @@ def fold_records(
             "`folds` must be at least 3, and at most the number of patients and groups that can "
             f"be parted, {count}; got {folds!r}."
         )
-    parts = share_out(records, (1 / folds,) * folds, seed, findings)
+    parts = assign_parts(records, (1 / folds,) * folds, seed, findings)
     assignments = []
     for fold in range(folds):
         names = dict.fromkeys(range(folds), "train")

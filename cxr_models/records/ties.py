@@ -6,7 +6,7 @@ import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from cxr_models.records.patients import patient_key, same_id
+from cxr_models.records.patients import normalised_id, patient_key
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -80,7 +80,7 @@ def with_shared_ids(records: Sequence[Record]) -> list[Record]:
         that are connected to an id in two sources. Code that uses groups then needs no further
         knowledge of shared ids.
     """
-    ids = [same_id(record.patient) for record in records]
+    ids = [normalised_id(record.patient) for record in records]
     sources: dict[str, set[str]] = defaultdict(set)
     for same, record in zip(ids, records, strict=True):
         sources[same].add(record.source)

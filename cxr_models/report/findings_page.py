@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cxr_models.report.blocks import Charts, Page, Section, Text
 from cxr_models.report.formatting import listed
 from cxr_models.report.images.finding_pictures import mistakes
-from cxr_models.report.page import made_of, title_of, training
+from cxr_models.report.page import network_sentence, title_of, training
 from cxr_models.report.sections import cards, finding_overview, finding_values, overview
 from cxr_models.report.sections import values as tables
 from cxr_models.report.sections.clinic import finding_clinic_section
@@ -33,7 +33,8 @@ def page_of_findings(
     pictures : Pictures
         Reader of the images.
     compared : Section, optional
-        The section that `cxr_models.report.sections.finding_together.findings_together` returns.
+        The result of
+        `cxr_models.report.sections.finding_comparison.finding_comparison_section`.
     """
     return Page(
         title=title_of([run.name for run in runs]),
@@ -52,7 +53,7 @@ def _run(run: FindingResults, pictures: Pictures, *, folded: bool) -> Section:
         title=f"Run {run.name}",
         folded=f"Everything about {run.name}" if folded else "",
         blocks=(
-            Text(text=made_of(run.config, f"the findings {listed(run.findings)}")),
+            Text(text=network_sentence(run.config, f"the findings {listed(run.findings)}")),
             *cards.remarks(run),
         ),
         sections=(
@@ -78,7 +79,7 @@ def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
     if values.kind == "val":
         return Section(title=title, blocks=tuple(blocks))
     if run.evaluation.aggregate is not None:
-        blocks.append(tables.one_image_stands(run.evaluation.unit))
+        blocks.append(tables.one_image_note(run.evaluation.unit))
     chosen = bool(run.evaluation.operating_points.chosen_on)
     curves = finding_values.finding_curve_charts(name, values)
     reliability = Section(

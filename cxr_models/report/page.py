@@ -38,7 +38,7 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
     pictures : Pictures
         Builder of the galleries of images.
     compared : Section, optional
-        The section that `cxr_models.report.sections.together.together` returns. A caller that
+        The result of `cxr_models.report.sections.comparison.comparison_section`. A caller that
         builds a page several times computes this section once.
     """
     study = study_table(runs)
@@ -64,7 +64,10 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
     return Section(
         title=f"Run {run.name}",
         folded=f"Everything about {run.name}" if folded else "",
-        blocks=(Text(text=made_of(run.config, " or ".join(run.class_names))), *cards.remarks(run)),
+        blocks=(
+            Text(text=network_sentence(run.config, " or ".join(run.class_names))),
+            *cards.remarks(run),
+        ),
         sections=(
             Section(title="Audit", blocks=tuple(cards.audit_blocks(run))),
             *robustness_sections(run),
@@ -81,7 +84,7 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
     )
 
 
-def made_of(config: RunConfig | None, outputs: str) -> str:
+def network_sentence(config: RunConfig | None, outputs: str) -> str:
     """Return a sentence about the network of a run, its outputs and its images.
 
     `outputs` names the classes or findings that the network predicts.
@@ -121,7 +124,7 @@ def _set(run: Results, name: str, pictures: Pictures) -> Section:
     if evaluation.kind == "val":
         return Section(title=title, blocks=tuple(blocks))
     if run.evaluation.aggregate is not None:
-        blocks.append(tables.one_image_stands(run.evaluation.unit))
+        blocks.append(tables.one_image_note(run.evaluation.unit))
     chosen = bool(run.evaluation.operating_points.chosen_on)
     sections = clinic_section(name, evaluation.clinic, chosen=chosen)
     sections += subgroup_sections(name, evaluation, run.evaluation.units)

@@ -11,7 +11,7 @@ import numpy as np
 
 from cxr_models.runs.facts import EpochRow
 from cxr_models.training.objective import with_known_losses
-from cxr_models.training.schedule import judge_epochs, scores_of
+from cxr_models.training.schedule import decide_after_epochs, scores_of
 
 if TYPE_CHECKING:
     from cxr_models.config import TrainingConfig
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cxr_models.training.schedule import Monitor
 
 
-class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Callback that makes a phase resumable.
 
     Its decisions depend only on the settings, the epoch and the history. A resumed run therefore
@@ -90,12 +90,12 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._folder.write_history(self._rows)
         rows = [row for row in self._rows if row.phase == self._phase]
         scores = scores_of(rows, self._monitor)
-        verdict = judge_epochs(scores, self._learning_rate, self._training)
-        self.model.optimizer.learning_rate = verdict.learning_rate
-        if verdict.stop:
+        decision = decide_after_epochs(scores, self._learning_rate, self._training)
+        self.model.optimizer.learning_rate = decision.learning_rate
+        if decision.stop:
             self.model.stop_training = True
         self._folder.save_backup(self.model, self._number, epoch + 1)
-        if verdict.best_epoch == epoch:
+        if decision.best_epoch == epoch:
             self._folder.save_weights(self.model, self._folder.best_of(self._phase))
 
 

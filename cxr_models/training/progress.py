@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Standing(NamedTuple):
+class StepReport(NamedTuple):
     """State of a piece of work after a step."""
 
     work: str  # name of the work: ``head 2/50`` (epoch 2 of 50), or ``features``
@@ -37,7 +37,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     steps : int
         Number of steps per epoch.
     watch : callable, optional
-        Function that is called with a `Standing` at the start of an epoch and after every step.
+        Function that is called with a `StepReport` at the start of an epoch and after every step.
         None reports no steps.
     say : callable, optional
         Function that is called with one line after each epoch. None reports no epochs.
@@ -51,7 +51,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         phase: str,
         epochs: int,
         steps: int,
-        watch: Callable[[Standing], object] | None,
+        watch: Callable[[StepReport], object] | None,
         say: Callable[[str], object] | None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -104,7 +104,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     def _report(self, done: int, left: float | None, logs: dict[str, float]) -> None:
         if self._watch is not None:
             values = {name: float(value) for name, value in with_known_losses(logs).items()}
-            self._watch(Standing(self._named(), done, self._steps, left, values))
+            self._watch(StepReport(self._named(), done, self._steps, left, values))
 
     def _named(self) -> str:
         return f"{self._phase} {self._epoch + 1}/{self._epochs}"

@@ -20,7 +20,7 @@ _MIN_DELTA = 1e-4  # default of ReduceLROnPlateau
 _NO_NUMBER = -1e300  # score of a loss that is not finite, so that any other epoch is better
 
 
-class Verdict(NamedTuple):
+class PhaseDecision(NamedTuple):
     """Decision after the epochs of a phase so far.
 
     `best_epoch` is counted from 0 and is -1 before the first epoch. `learning_rate` is the
@@ -52,9 +52,9 @@ def scores_of(rows: Sequence[EpochRow], monitor: Monitor) -> list[float]:
     return [-row.val_loss if math.isfinite(row.val_loss) else _NO_NUMBER for row in rows]
 
 
-def judge_epochs(
+def decide_after_epochs(
     scores: Sequence[float], learning_rate: float, training: TrainingConfig
-) -> Verdict:
+) -> PhaseDecision:
     """Decide how a phase continues, from the scores of its epochs so far.
 
     Parameters
@@ -68,7 +68,7 @@ def judge_epochs(
 
     Returns
     -------
-    Verdict
+    PhaseDecision
         Best epoch, next learning rate, and whether to stop.
     """
     best, best_epoch = float("-inf"), -1
@@ -87,7 +87,7 @@ def judge_epochs(
                     )
                 plateau_wait = 0
     waited = len(scores) - 1 - best_epoch
-    return Verdict(best_epoch, learning_rate, len(scores) > 1 and waited >= training.patience)
+    return PhaseDecision(best_epoch, learning_rate, len(scores) > 1 and waited >= training.patience)
 
 
 def best_epochs(history: Sequence[EpochRow], monitor: Monitor = "val_accuracy") -> list[EpochRow]:

@@ -34,14 +34,14 @@ from cxr_models.runs.folder import RunFolder
 from cxr_models.runs.warm_start import check_warm_start
 from cxr_models.training.cached_features import FeatureExtractor, feature_batches, head_model
 from cxr_models.training.checks import check_run
-from cxr_models.training.epoch_callback import Keeper
+from cxr_models.training.epoch_callback import EpochCallback
 from cxr_models.training.findings import lines_on_findings, weights_of_positives
 from cxr_models.training.objective import loss_of, metrics_of
 from cxr_models.training.own_parts import OwnParts
-from cxr_models.training.progress import Progress, Standing
+from cxr_models.training.progress import Progress, StepReport
 from cxr_models.training.schedule import (
     best_epochs,
-    judge_epochs,
+    decide_after_epochs,
     kept_epoch,
     monitor_of,
     scores_of,
@@ -73,7 +73,7 @@ class _Part(NamedTuple):
 
 class _Shown(NamedTuple):
     say: Callable[[str], object] | None
-    watch: Callable[[Standing], object] | None
+    watch: Callable[[StepReport], object] | None
 
 
 def phases_of(config: RunConfig) -> list[Phase]:
@@ -95,7 +95,7 @@ def train(
     own: OwnParts | None = None,
     devices: Sequence[str] | None = None,
     say: Callable[[str], object] | None = None,
-    watch: Callable[[Standing], object] | None = None,
+    watch: Callable[[StepReport], object] | None = None,
 ) -> keras.Model:
     """Train a classifier, or resume an interrupted start of the same run.
 
@@ -116,7 +116,7 @@ def train(
         Function that is called with lines about the progress, among them one line per epoch. None
         reports nothing.
     watch : callable, optional
-        Function that is called with a `Standing` after every step. None reports nothing.
+        Function that is called with a `StepReport` after every step. None reports nothing.
 
     Returns
     -------
@@ -259,14 +259,14 @@ def _run_phase(
     done = 0
     monitor = monitor_of(config.model)
     scores = scores_of([row for row in history if row.phase == phase.name], monitor)
-    verdict = judge_epochs(scores, phase.learning_rate, training)
+    decision = decide_after_epochs(scores, phase.learning_rate, training)
     if resumed is not None:
         trained.load_weights(resumed[0])
         done = resumed[2]
         # The run may have stopped after the backup, before the best weights were saved.
-        if verdict.best_epoch == done - 1:
+        if decision.best_epoch == done - 1:
             folder.save_weights(trained, folder.best_of(phase.name))
-    if done < phase.epochs and not verdict.stop:
+    if done < phase.epochs and not decision.stop:
         if shown.say is not None:
             shown.say(f"phase {phase.name}: epochs {done + 1} to {phase.epochs}")
         batches, validation = _batches(model, parts, config, trained is not model, done, shown)
@@ -278,7 +278,7 @@ def _run_phase(
             watch=shown.watch,
             say=shown.say,
         )
-        keeper = Keeper(
+        epoch_callback = EpochCallback(
             folder,
             training,
             phase=phase.name,
@@ -294,7 +294,7 @@ def _run_phase(
             validation_data=validation,
             epochs=phase.epochs,
             initial_epoch=done,
-            callbacks=[keeper, progress, board, *own.callbacks],
+            callbacks=[epoch_callback, progress, board, *own.callbacks],
             shuffle=False,
             verbose=0,
         )
@@ -349,7 +349,7 @@ def _step_watcher(shown: _Shown, steps: int) -> Callable[[], object] | None:
     def step() -> None:
         done = next(counted)
         left = (time.perf_counter() - began) / done * (steps - done)
-        watch(Standing("features", done, steps, left, {}))
+        watch(StepReport("features", done, steps, left, {}))
 
     return step
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_models import Record, read_manifest, write_manifest
-from cxr_models._cells import harmless, original_cell
+from cxr_models._cells import escape_formula, original_cell
 from cxr_models.evaluation.predictions import read_predictions, write_predictions
 from cxr_models.inference.predict_files import Row, write_rows
 from cxr_models.records.manifest import Manifest
@@ -20,17 +20,17 @@ HARMLESS = ["a.png", "-5", "+4.5e3", "'quoted'", "", "a=b", "'", "patient-1"]
 
 @pytest.mark.parametrize("cell", FORMULAS)
 def test_what_could_be_a_formula_is_written_behind_an_apostrophe(cell):
-    assert harmless(cell) == f"'{cell}"
+    assert escape_formula(cell) == f"'{cell}"
 
 
 @pytest.mark.parametrize("cell", HARMLESS)
 def test_other_text_and_numbers_are_written_as_they_are(cell):
-    assert harmless(cell) == cell
+    assert escape_formula(cell) == cell
 
 
 @given(st.text(st.sampled_from("'=+-@\t\r1.ea"), max_size=6) | st.text(max_size=6))
 def test_what_is_read_is_what_was_written(cell):
-    assert original_cell(harmless(cell)) == cell
+    assert original_cell(escape_formula(cell)) == cell
 
 
 def lines_of(path):

@@ -24,7 +24,7 @@ class Layout:
         as separator. The value is the first group that is not empty, or the whole match if the
         pattern has no groups. With an empty pattern, the label is the name of the first-level
         folder and there is no patient id.
-    passed_over : str, default ""
+    non_radiographs : str, default ""
         Regular expression of relative paths that are not radiographs, such as masks. Empty
         matches no path.
     labels : mapping of str to str, default {}
@@ -36,7 +36,7 @@ class Layout:
     columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     label_pattern: str = ""
     patient_pattern: str = ""
-    passed_over: str = ""
+    non_radiographs: str = ""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     source: str = ""
 
@@ -59,7 +59,7 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
         # COVID/images/COVID-1.png, with a mask in COVID/masks/COVID-1.png; no patient ids
         "covid19-radiography": Layout(
             label_pattern=r"(COVID|Lung_Opacity|Normal|Viral Pneumonia)(?:/images)?/[^/]+$",
-            passed_over=r"(^|/)masks/",
+            non_radiographs=r"(^|/)masks/",
             labels={
                 "COVID": "covid",
                 "Lung_Opacity": "lung_opacity",

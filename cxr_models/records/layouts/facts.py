@@ -51,7 +51,7 @@ class ImageRow(NamedTuple):
     kept: Extra = ()
 
 
-class Reading(NamedTuple):
+class ReadOptions(NamedTuple):
     """Options for reading a set."""
 
     # name of the rule that reduces several rows of an image to one value; empty: rule of the set
@@ -81,14 +81,14 @@ class KnownSet:
         Regular expressions of paths. A folder can only be recognised as the set if each of them
         matches a path in it. An empty tuple means that only the user can name the set.
     read : callable
-        Function from a `Tree` and a `Reading` to the rows of the images.
+        Function from a `Tree` and a `ReadOptions` to the rows of the images.
     header : (str, tuple of str), default ("", ())
         Regular expression of the name of a table, and columns that this table must have. It is
         used if file names are not enough to recognise the set.
     first_line : (str, str), default ("", "")
         Regular expression of the name of a table without header, and regular expression of its
         first line.
-    passed_over : str, default ""
+    non_radiographs : str, default ""
         Regular expression of images that are not radiographs, such as masks.
     unlabelled : str, default ""
         Regular expression of images that have no label in the set.
@@ -105,10 +105,10 @@ class KnownSet:
     licence: str
     citation: str
     marks: tuple[str, ...]
-    read: Callable[[Tree, Reading], Iterable[ImageRow]]
+    read: Callable[[Tree, ReadOptions], Iterable[ImageRow]]
     header: tuple[str, tuple[str, ...]] = ("", ())
     first_line: tuple[str, str] = ("", "")
-    passed_over: str = ""
+    non_radiographs: str = ""
     unlabelled: str = ""
     unless: str = ""
     verified: bool = True

@@ -102,7 +102,7 @@ class Tree:
             self._tails[parts] = _first_of(self.listing.images, tail)
         return self._tails[parts].get(tail(name.strip()).lower(), "")
 
-    def beside(self, table: Table, name: str) -> str:
+    def by_path_in_table(self, table: Table, name: str) -> str:
         """Return the path of an image that a table names relative to its folder or a parent of it.
 
         If no such file exists, leading folders of the name are removed one by one. This finds
@@ -196,7 +196,7 @@ class Tree:
     def _stems(self) -> dict[str, str]:
         return _first_of(self.listing.images, _stem)
 
-    def twins(self, used: Iterable[str], unused: Sequence[str]) -> dict[str, str]:
+    def used_with_same_stem(self, used: Iterable[str], unused: Sequence[str]) -> dict[str, str]:
         """Return the used image of the same name for each unused image that has one.
 
         Names are compared without suffixes, because some sets contain each image as PNG and as
@@ -206,7 +206,7 @@ class Tree:
             return {}
         by_stem = _first_of(list(used), _stem)
         pairs = ((path, by_stem.get(_stem(path).lower(), "")) for path in unused)
-        return {path: twin for path, twin in pairs if twin}
+        return {path: match for path, match in pairs if match}
 
 
 def _nameable(listing: FolderListing) -> FolderListing:

@@ -26,12 +26,14 @@ def clinic_agrees(outcomes: Outcomes, stored: Clinic, tolerance: float) -> bool:
 
     Intervals are not checked. `tolerance` is relative for values above 1.
     """
-    if tuple(stored) != outcomes.class_names or not _asked_alike(stored):
+    if tuple(stored) != outcomes.class_names or not _has_equal_num_specificities(stored):
         return False
     computed = clinic_values(
         outcomes,
         prevalences=_prevalences(stored),
-        at_specificity=[(stated, tuple(of.values())) for stated, of in _cuts(stored)],
+        at_specificity=[
+            (stated, tuple(of.values())) for stated, of in _thresholds_at_specificities(stored)
+        ],
         draws=_DRAWS,
     )
     return _equal_values(stored, computed, tolerance)
@@ -43,15 +45,18 @@ def finding_clinic_agrees(outcomes: FindingOutcomes, stored: Clinic, tolerance: 
     Only findings with a known label have values. Intervals are not checked.
     """
     known = [name for k, name in enumerate(outcomes.findings) if len(outcomes.of(k).present)]
-    if list(stored) != known or not _asked_alike(stored):
+    if list(stored) != known or not _has_equal_num_specificities(stored):
         return False
     computed = finding_clinic_values(
-        outcomes, prevalences=_prevalences(stored), at_specificity=_cuts(stored), draws=_DRAWS
+        outcomes,
+        prevalences=_prevalences(stored),
+        at_specificity=_thresholds_at_specificities(stored),
+        draws=_DRAWS,
     )
     return _equal_values(stored, computed, tolerance)
 
 
-def _asked_alike(stored: Clinic) -> bool:
+def _has_equal_num_specificities(stored: Clinic) -> bool:
     return len({len(values.at_specificity) for values in stored.values()}) <= 1
 
 
@@ -62,7 +67,7 @@ def _prevalences(stored: Clinic) -> list[float]:
     return [values.prevalence for values in predictive if values.of == "stated"]
 
 
-def _cuts(stored: Clinic) -> list[tuple[float, dict[str, float | None]]]:
+def _thresholds_at_specificities(stored: Clinic) -> list[tuple[float, dict[str, float | None]]]:
     """Return the specificities that the user stated, each with the threshold of each column."""
     points = zip(*(values.at_specificity for values in stored.values()), strict=True)
     return [

@@ -60,10 +60,10 @@ def subgroups_agree(
     tolerance : float
         Largest difference of two values that count as equal.
     """
-    made = _made(path, predictions, stored.subgroups)
-    if made is None:
+    records_and_groups = _records_and_groups(path, predictions, stored.subgroups)
+    if records_and_groups is None:
         return False
-    records, places = made
+    records, places = records_and_groups
     for by, of_column in zip(stored.subgroups, places, strict=True):
         if tuple(by.groups) != tuple(of_column):
             return False
@@ -96,10 +96,10 @@ def finding_subgroups_agree(
     stored : FindingsSet
         Stored values of the set.
     """
-    made = _made(path, predictions, stored.subgroups)
-    if made is None:
+    records_and_groups = _records_and_groups(path, predictions, stored.subgroups)
+    if records_and_groups is None:
         return False
-    _, places = made
+    _, places = records_and_groups
     for by, of_column in zip(stored.subgroups, places, strict=True):
         if tuple(by.groups) != tuple(of_column):
             return False
@@ -114,7 +114,7 @@ def finding_subgroups_agree(
     return True
 
 
-def _made(
+def _records_and_groups(
     path: Path, predictions: AnyPredictions, stored: Sequence[ColumnGaps]
 ) -> tuple[Sequence[Record], list[dict[str, Ints]]] | None:
     """Return the records, and for each column the names of its groups and the rows of each group.

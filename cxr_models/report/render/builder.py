@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cxr_models.report.findings_page import page_of_findings
 from cxr_models.report.page import page_of
 from cxr_models.report.read.finding_results import by_kind
-from cxr_models.report.sections.finding_together import findings_together
-from cxr_models.report.sections.together import together
+from cxr_models.report.sections.comparison import comparison_section
+from cxr_models.report.sections.finding_comparison import finding_comparison_section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +36,6 @@ def builder(runs: Sequence[AnyResults]) -> Callable[[Pictures], Page]:
     """
     of_findings, of_classes = by_kind(runs)
     if of_findings:
-        compared = findings_together(of_findings)
+        compared = finding_comparison_section(of_findings)
         return functools.partial(page_of_findings, of_findings, compared=compared)
-    return functools.partial(page_of, of_classes, compared=together(of_classes))
+    return functools.partial(page_of, of_classes, compared=comparison_section(of_classes))

@@ -33,7 +33,7 @@ def drawn_dots(plot: DotPlot) -> dict[str, object]:
         start = top + _NAME
         rows.append(
             {
-                "name": _short(name),
+                "name": _truncate(name),
                 "name_y": top + 14,
                 "dots": [
                     _dot(dot, mark, number, start + (number + 0.5) * _LINE, place)
@@ -73,7 +73,7 @@ def _dot(
         "mark": f"{place(mark):g},{y - 7:g} {place(mark):g},{y + 7:g}"
         if mark is not None and marked
         else "",
-        "text": _short(dot.text),
+        "text": _truncate(dot.text),
     }
 
 
@@ -81,5 +81,5 @@ def _style(number: int) -> dict[str, object]:
     return {"series": number % _SERIES, "dashed": number >= _SERIES or number % 2 == 1}
 
 
-def _short(text: str) -> str:
+def _truncate(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"

@@ -68,7 +68,7 @@ def _table(robustness: Robustness) -> Table:
             "difference in macro ROC-AUC",
         ),
         rows=(
-            ("none", *map(value, _three(whole)), *([NONE] * 3)),
+            ("none", *map(value, _main_scores(whole)), *([NONE] * 3)),
             *(_row(row) for row in robustness.perturbed),
         ),
         notes=(
@@ -85,7 +85,7 @@ def _table(robustness: Robustness) -> Table:
 def _row(row: PerturbedScores) -> tuple[str, ...]:
     shown = (row.differences.accuracy, row.differences.macro_roc_auc)
     differences = (signed(one.value, one.interval) for one in shown)
-    return row.title, *map(value, _three(row)), value(row.changed), *differences
+    return row.title, *map(value, _main_scores(row)), value(row.changed), *differences
 
 
 def _reasons(rows: Sequence[PerturbedScores]) -> list[str]:
@@ -119,5 +119,5 @@ def _plot(robustness: Robustness) -> DotPlot:
     )
 
 
-def _three(scores: Scores) -> tuple[Measured, ...]:
+def _main_scores(scores: Scores) -> tuple[Measured, ...]:
     return scores.accuracy, scores.balanced_accuracy, scores.macro_roc_auc

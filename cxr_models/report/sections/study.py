@@ -10,7 +10,7 @@ from cxr_models.backbones import backbone_title
 from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.report.blocks import Section, Table
 from cxr_models.report.formatting import NONE, listed, number, value
-from cxr_models.report.sections.belonging import grouped
+from cxr_models.report.sections.run_groups import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence

@@ -80,7 +80,7 @@ def joined_images(sets: Mapping[str, SetEvaluation | FindingsSet]) -> list[tuple
     return [("images joined", *(f"{count:,}" for count in counts))]
 
 
-def one_image_stands(unit: str) -> Text:
+def one_image_note(unit: str) -> Text:
     """Return the note that one image of each patient or study is shown."""
     text = f"Of each {unit} one image stands below, that whose name comes first."
     return Text(text=text, tone="note")

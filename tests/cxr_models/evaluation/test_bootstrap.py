@@ -55,11 +55,11 @@ def test_an_interval_is_students_in_the_log_odds(rng):
     stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
     special = pytest.importorskip("scipy.special", reason="scipy is not installed")
     measured = measure(ImageStatistics(make_outcomes(rng, images=80, patients=30)), draws=100)
-    for name, patients in (("accuracy", measured.num_patients), *measured.behind.items()):
+    for name, patients in (("accuracy", measured.num_patients), *measured.patients_behind.items()):
         if (
             name.startswith(("ece", "log_loss"))
             or measured.parts[name]
-            or measured.behind[name] < FEWEST_PATIENTS
+            or measured.patients_behind[name] < FEWEST_PATIENTS
         ):
             continue
         value, error = measured.values[name], np.nanstd(measured.draws[name], ddof=1)

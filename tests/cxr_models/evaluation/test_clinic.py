@@ -211,8 +211,8 @@ def test_a_class_without_a_threshold_has_a_reason(rng, outcomes):
     assert values.positive_likelihood_ratio.reason == no_point
     assert values.predictive_values[0].negative.reason == no_point
     assert values.mcc.reason == no_point
-    no_cut = "no threshold reaches that specificity on validation"
-    assert values.at_specificity[0].sensitivity.reason == no_cut
+    reason = "no threshold reaches that specificity on validation"
+    assert values.at_specificity[0].sensitivity.reason == reason
 
 
 def test_a_decision_curve_is_useful_where_it_is_above_both_policies():

@@ -5,7 +5,7 @@ import pytest
 
 from cxr_models._typed_json import from_json, to_json
 from cxr_models.evaluation.calibration import fit_temperature, softmax
-from cxr_models.evaluation.evaluate import Method, evaluate_sets, settle
+from cxr_models.evaluation.evaluate import Method, choose_temperature_and_thresholds, evaluate_sets
 from cxr_models.evaluation.operating_points import Rule, choose_thresholds
 from cxr_models.evaluation.results import Evaluation, Measured, TemperatureScaling
 from tests.helpers.predicted import CLASSES, make_predictions, with_logits
@@ -104,7 +104,7 @@ def test_validation_is_needed_and_must_be_validation(sets):
     with pytest.raises(ValueError, match="`sets` must hold val"):
         evaluate_sets("run", sets[2:], METHOD)
     with pytest.raises(ValueError, match="`validation` must be the part val; got 'test'"):
-        settle(sets[2], Rule())
+        choose_temperature_and_thresholds(sets[2], Rule())
 
 
 @pytest.mark.parametrize(

@@ -203,8 +203,8 @@ def test_what_cannot_be_computed_has_a_reason_in_the_words_of_findings(rng, sets
     hernia = clinic["elsewhere"].clinic["Hernia"]
     no_point = "the validation part does not hold known images both with it and without it"
     assert hernia.mcc.reason == hernia.predictive_values[0].positive.reason == no_point
-    no_cut = "no threshold reaches that specificity on validation"
-    assert hernia.at_specificity[0].sensitivity.reason == no_cut
+    reason = "no threshold reaches that specificity on validation"
+    assert hernia.at_specificity[0].sensitivity.reason == reason
 
 
 def test_a_model_of_others_without_validation_has_no_threshold_of_a_specificity(sets):

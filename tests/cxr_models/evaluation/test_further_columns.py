@@ -39,17 +39,17 @@ def test_tables_of_records_that_state_nothing_further_are_as_before(rng, tmp_pat
 
 def test_records_are_completed_by_those_of_the_same_file(predictions):
     records = predictions.manifest.records
-    givers = [
+    updates = [
         dataclasses.replace(record, sex="M", age="", kept=(("note", record.file),), split="train")
         for record in records[:2]
     ]
-    found = completed(records, givers)
-    assert [record.sex for record in found] == ["M", "M", "F", "F", "F", "F"]
-    assert [record.age for record in found[:2]] == ["", "034Y"]
-    assert found[1].kept == (("note", records[1].file),)
-    assert found[1].split == "test"
-    assert found[2:] == records[2:]
-    assert states_more(found, records)
+    result = completed(records, updates)
+    assert [record.sex for record in result] == ["M", "M", "F", "F", "F", "F"]
+    assert [record.age for record in result[:2]] == ["", "034Y"]
+    assert result[1].kept == (("note", records[1].file),)
+    assert result[1].split == "test"
+    assert result[2:] == records[2:]
+    assert states_more(result, records)
     assert not states_more(completed(records, records), records)
 
 

@@ -18,7 +18,7 @@ def measurement(sensitivity, specificity, rng, patients=60):
             else np.full(400, value)
             for name, value in values.items()
         },
-        behind=dict.fromkeys(values, patients),
+        patients_behind=dict.fromkeys(values, patients),
         num_patients=2 * patients,
         parts=dict.fromkeys(values, ()),
     )

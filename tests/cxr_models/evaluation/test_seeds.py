@@ -43,7 +43,7 @@ def measured(value, draws, patients=50):
     return Measurement(
         values={"accuracy": value},
         draws={"accuracy": np.asarray(draws, float)},
-        behind={"accuracy": patients},
+        patients_behind={"accuracy": patients},
         num_patients=patients,
         parts={"accuracy": ()},
     )

@@ -9,7 +9,11 @@ from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.evaluate import Method, select
 from cxr_models.evaluation.metrics import ImageStatistics, Outcomes
-from cxr_models.evaluation.subgroup_gaps import gaps_between, smallest_seen, standard_error
+from cxr_models.evaluation.subgroup_gaps import (
+    gaps_between,
+    smallest_detectable_gap,
+    standard_error,
+)
 from cxr_models.evaluation.subgroups import class_measurements
 
 
@@ -107,14 +111,16 @@ def test_values_of_patients_in_both_groups_are_compared_within_them(rng):
 
 def test_the_smallest_difference_is_seen_in_four_sets_of_five(rng):
     errors = 0.03, 0.04
-    smallest = smallest_seen(*errors)
+    smallest = smallest_detectable_gap(*errors)
     normal = NormalDist()
     assert smallest == pytest.approx((normal.inv_cdf(0.975) + normal.inv_cdf(0.8)) * 0.05)
     differences = rng.normal(smallest, 0.05, 20_000)
     seen = np.abs(differences) > normal.inv_cdf(0.975) * 0.05
     assert seen.mean() == pytest.approx(0.8, abs=0.01)
-    assert smallest_seen(*errors, 0.5) == pytest.approx(smallest * math.sqrt(0.0013 / 0.0025))
-    assert smallest_seen(0.0, 0.0) is None
+    assert smallest_detectable_gap(*errors, 0.5) == pytest.approx(
+        smallest * math.sqrt(0.0013 / 0.0025)
+    )
+    assert smallest_detectable_gap(0.0, 0.0) is None
 
 
 def test_the_standard_error_of_a_share_is_that_of_the_formula():

@@ -14,7 +14,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 
 from cxr_models.cli import main
 from cxr_models.inference.calibrated_run import read_served_run
-from cxr_models.networks.backbones import find_builder
+from cxr_models.networks.backbones import find_backbone_builder
 from cxr_models.networks.weights import load_pretrained
 from cxr_models.records import splits
 from cxr_models.records.splits import read_split, records_hash, write_split
@@ -43,10 +43,10 @@ def changed(run, file, **values):
 
 
 def test_a_run_is_calibrated_by_the_evaluation_of_its_own_weights(run):
-    assert "cxr-models evaluate" in read_served_run(run).calibration.missing
+    assert "cxr-models evaluate" in read_served_run(run).calibration.no_temperature_reason
     calibrate(run, 2.5)
     served = read_served_run(run)
-    assert (served.calibration.temperature, served.calibration.missing) == (2.5, "")
+    assert (served.calibration.temperature, served.calibration.no_temperature_reason) == (2.5, "")
     assert served.metadata()["temperature"] == 2.5
     calibrate(run, weights_sha256="0" * 64)
     served = read_served_run(run)
@@ -301,7 +301,7 @@ def test_weights_with_code_in_them_are_refused_and_the_code_is_not_run(tmp_path)
     model.save(tmp_path / "hostile.keras")
     proof.unlink()  # ran while it was made
     target = keras.Sequential([keras.Input((32, 40, 3)), keras.layers.Conv2D(1, 1)])
-    builder = find_builder("nasnet_mobile")
+    builder = find_backbone_builder("nasnet_mobile")
     # Even where someone has told Keras to trust every file.
     with (
         SafeModeScope(False),

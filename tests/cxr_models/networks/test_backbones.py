@@ -13,7 +13,7 @@ import keras
 from keras.src.utils import file_utils
 
 from cxr_models.backbones import BACKBONES
-from cxr_models.networks.backbones import find_builder
+from cxr_models.networks.backbones import find_backbone_builder
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
 from cxr_models.networks.weights import load_pretrained
 from tests.helpers import keras_files
@@ -68,7 +68,7 @@ def test_files_that_keras_wrote_in_another_process_give_its_features(written):
     # One test for all files: they are written once, whatever workers share the tests.
     for file in ("bare.h5", "bare.weights.h5", "bare.keras", "top.h5"):
         model.set_weights([np.zeros_like(weights) for weights in model.get_weights()])
-        load_pretrained(model, str(folder / file), find_builder(name), size)
+        load_pretrained(model, str(folder / file), find_backbone_builder(name), size)
         assert_features_are_those_of_keras(model, folder)
 
 

@@ -9,7 +9,7 @@ import h5py
 import keras
 
 from cxr_models import ModelConfig
-from cxr_models.networks.backbones import find_builder
+from cxr_models.networks.backbones import find_backbone_builder
 from cxr_models.networks.classifier import build_classifier
 from cxr_models.networks.weights import load_pretrained
 from tests.helpers.tiny_backbone import tiny_application, tiny_config
@@ -148,7 +148,7 @@ def test_weights_of_another_shape_are_explained_and_none_is_taken(tmp_path, name
     before = model.get_weights()
     with pytest.raises(ValueError, match=rf"`weights` must .*NASNetMobile; got .*{name}.*--backbo"):
         load_pretrained(
-            model, str(tmp_path / name), find_builder("nasnet_mobile"), image_size=(32, 40)
+            model, str(tmp_path / name), find_backbone_builder("nasnet_mobile"), image_size=(32, 40)
         )
     for expected, got in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(expected, got)

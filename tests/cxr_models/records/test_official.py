@@ -73,10 +73,10 @@ def test_a_given_split_is_kept_mended_or_completed():
     assert (leaking.records, leaking.faults) == (LEAKING, faults_of(LEAKING))
     mended = kept_split(LEAKING, fractions, drop_leaks=True)
     changed = [a.file for a, b in zip(LEAKING, mended.records, strict=True) if a.split != b.split]
-    assert mended.untied == len(changed) > 0
+    assert mended.num_removed == len(changed) > 0
     assert faults_of([r for r in mended.records if r.split]) == []
     two_parts = [record(str(i), "test" if i % 4 == 0 else "train") for i in range(16)]
     completed = kept_split(two_parts, fractions)
-    assert completed.moved == 3  # a quarter of the twelve in train
+    assert completed.num_moved_to_val == 3  # a quarter of the twelve in train
     assert sum(r.split == "val" for r in completed.records) == 3
-    assert kept_split(two_parts, (0.8, 0.0, 0.2)).moved == 0
+    assert kept_split(two_parts, (0.8, 0.0, 0.2)).num_moved_to_val == 0

@@ -9,7 +9,7 @@ from cxr_models.records.left_out import (
     THROUGH_OTHER_IMAGES,
     causes_of_leaving_out,
 )
-from cxr_models.records.patients import patient_key, same_id
+from cxr_models.records.patients import normalised_id, patient_key
 from cxr_models.records.splits import leave_sources_out, split_records
 from cxr_models.records.ties import components, with_shared_ids
 
@@ -27,12 +27,12 @@ from cxr_models.records.ties import components, with_shared_ids
     ],
 )  # fmt: skip
 def test_spellings_of_one_id_are_one(spellings, same):
-    assert {same_id(spelling) for spelling in spellings} == {same}
+    assert {normalised_id(spelling) for spelling in spellings} == {same}
 
 
 def test_ids_that_only_resemble_each_other_are_several():
     ids = ("P1", "P01", "P10", "1", "10", "1.5", "15", "1-5", "nano", "nonesuch")
-    assert [same_id(name) for name in ids] == [name.lower() for name in ids]
+    assert [normalised_id(name) for name in ids] == [name.lower() for name in ids]
 
 
 def record(file, patient="", source="", group=""):

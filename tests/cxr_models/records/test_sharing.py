@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cxr_models import Record
-from cxr_models.records.sharing import share_out, values_of_patient
+from cxr_models.records.sharing import assign_parts, values_of_patient
 from cxr_models.records.splits import check_no_leak, fold_records, leave_sources_out, split_records
 
 FINDINGS = ("Common", "Rare", "Partly")
@@ -71,14 +71,14 @@ def test_three_patients_of_a_rare_finding_are_in_three_parts():
         Record(file=f"{i}.png", label="a", findings=(("Rare", "1" if i < 3 else "0"),))
         for i in range(100)
     ]
-    parts = share_out(records, FRACTIONS, 0, ["Rare"])
+    parts = assign_parts(records, FRACTIONS, 0, ["Rare"])
     assert sorted(parts[:3]) == [0, 1, 2]
     assert [parts.count(part) for part in range(3)] == [68, 16, 16]
 
 
 def test_patients_of_whom_nothing_is_known_are_shared_out_by_their_images():
     records = [Record(file=f"{i}.png", label="a", findings=(("Rare", "u"),)) for i in range(100)]
-    parts = share_out(records, FRACTIONS, 0, ["Rare"])
+    parts = assign_parts(records, FRACTIONS, 0, ["Rare"])
     assert [parts.count(part) for part in range(3)] == [70, 15, 15]
 
 

@@ -16,12 +16,12 @@ class Clock:
 
 def watched(epochs=3, steps=4, first_step=30.0, step=2.0, validation=4.0):
     """Go through a phase by a clock of our own; return what was told of it."""
-    clock, standings, lines = Clock(), [], []
+    clock, reports, lines = Clock(), [], []
     progress = Progress(
         phase="head",
         epochs=epochs,
         steps=steps,
-        watch=standings.append,
+        watch=reports.append,
         say=lines.append,
         clock=clock,
     )
@@ -32,30 +32,30 @@ def watched(epochs=3, steps=4, first_step=30.0, step=2.0, validation=4.0):
             progress.on_train_batch_end(batch, {"loss": 1.0})
         clock.now += validation
         progress.on_epoch_end(epoch, {"loss": 0.5, "val_accuracy": 0.75})
-    return standings, lines
+    return reports, lines
 
 
 def test_every_step_is_told_with_its_number_and_the_epoch():
-    standings, _ = watched()
-    assert [(one.work, one.done, one.steps) for one in standings[:6]] == [
+    reports, _ = watched()
+    assert [(one.work, one.done, one.steps) for one in reports[:6]] == [
         ("head 1/3", 0, 4), ("head 1/3", 1, 4), ("head 1/3", 2, 4), ("head 1/3", 3, 4),
         ("head 1/3", 4, 4), ("head 2/3", 0, 4),
     ]  # fmt: skip
-    assert standings[0].values == {}
-    assert standings[1].values == {"loss": 1.0}
+    assert reports[0].values == {}
+    assert reports[1].values == {"loss": 1.0}
 
 
 def test_the_time_left_leaves_out_the_first_step_which_compiles():
-    standings, _ = watched()
-    left = [one.seconds_left for one in standings[:6]]
+    reports, _ = watched()
+    left = [one.seconds_left for one in reports[:6]]
     assert left[:2] == [None, None]
     # Two seconds a step: of 12 steps, 10, 9 and 8 are left, and 8 before the second epoch.
     assert left[2:] == pytest.approx([20, 18, 16, 16])
 
 
 def test_the_time_left_counts_validation_from_the_second_epoch_on():
-    standings, _ = watched()
-    third = [one.seconds_left for one in standings if one.work == "head 3/3"]
+    reports, _ = watched()
+    third = [one.seconds_left for one in reports if one.work == "head 3/3"]
     assert third == pytest.approx([12, 9, 6, 3, 0])  # 4 steps of 2 s and 4 s of validation
 
 
@@ -69,8 +69,8 @@ def test_every_epoch_is_a_line_with_its_values_and_the_time_left():
 
 
 def test_an_epoch_of_one_step_tells_no_time_before_it_is_known():
-    standings, lines = watched(epochs=2, steps=1)
-    assert [one.seconds_left for one in standings[:2]] == [None, None]
+    reports, lines = watched(epochs=2, steps=1)
+    assert [one.seconds_left for one in reports[:2]] == [None, None]
     assert "left" not in lines[0]
 
 

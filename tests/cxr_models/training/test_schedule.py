@@ -5,7 +5,7 @@ from cxr_models import ModelConfig, TrainingConfig
 from cxr_models.runs.facts import EpochRow
 from cxr_models.training.schedule import (
     best_epochs,
-    judge_epochs,
+    decide_after_epochs,
     kept_epoch,
     monitor_of,
     scores_of,
@@ -15,12 +15,12 @@ TRAINING = TrainingConfig(patience=7, plateau_patience=3, min_learning_rate=2e-6
 
 
 def test_an_epoch_no_better_than_the_best_does_not_become_it():
-    assert judge_epochs([], 1e-3, TRAINING) == (-1, 1e-3, False)
-    assert judge_epochs([0.5, 0.7, 0.7, 0.6], 1e-3, TRAINING).best_epoch == 1
+    assert decide_after_epochs([], 1e-3, TRAINING) == (-1, 1e-3, False)
+    assert decide_after_epochs([0.5, 0.7, 0.7, 0.6], 1e-3, TRAINING).best_epoch == 1
 
 
 def test_learning_rate_falls_at_a_plateau_down_to_its_floor():
-    rates = [judge_epochs([0.5] * n, 1e-3, TRAINING).learning_rate for n in range(1, 14)]
+    rates = [decide_after_epochs([0.5] * n, 1e-3, TRAINING).learning_rate for n in range(1, 14)]
     assert rates[:3] == [1e-3] * 3
     assert rates[3] == pytest.approx(1e-4)
     assert rates[6] == pytest.approx(1e-5)
@@ -28,8 +28,8 @@ def test_learning_rate_falls_at_a_plateau_down_to_its_floor():
 
 
 def test_stops_when_patience_is_over():
-    assert not judge_epochs([0.5, 0.9, *[0.8] * 6], 1e-3, TRAINING).stop
-    assert judge_epochs([0.5, 0.9, *[0.8] * 7], 1e-3, TRAINING).stop
+    assert not decide_after_epochs([0.5, 0.9, *[0.8] * 6], 1e-3, TRAINING).stop
+    assert decide_after_epochs([0.5, 0.9, *[0.8] * 7], 1e-3, TRAINING).stop
 
 
 OTHERS = dict.fromkeys(("learning_rate", "loss", "accuracy", "val_loss", "seconds"), 0.5)
@@ -84,15 +84,15 @@ def test_of_several_findings_the_lowest_validation_loss_is_the_best():
     ]
     assert kept_epoch(rows, monitor).phase == "head"
     scores = scores_of(losses(0.7, 0.4, 0.4, *[0.6] * 6), monitor)
-    assert judge_epochs(scores, 1e-3, TRAINING)[0] == 1
-    assert judge_epochs(scores, 1e-3, TRAINING).stop
+    assert decide_after_epochs(scores, 1e-3, TRAINING)[0] == 1
+    assert decide_after_epochs(scores, 1e-3, TRAINING).stop
 
 
 def test_a_loss_that_is_no_number_is_never_the_best_but_of_none_better():
     rows = losses(float("nan"), 3.0, float("inf"))
     assert best_epochs(rows, "val_loss")[0].epoch == 1
     nothing = scores_of(losses(float("nan")), "val_loss")
-    assert judge_epochs(nothing, 1e-3, TRAINING).best_epoch == 0
+    assert decide_after_epochs(nothing, 1e-3, TRAINING).best_epoch == 0
 
 
 def test_decides_what_the_callbacks_of_keras_decide():
@@ -114,10 +114,10 @@ def test_decides_what_the_callbacks_of_keras_decide():
             logs = {"val_accuracy": accuracies[epoch]}
             stopping.on_epoch_end(epoch, logs)
             plateau.on_epoch_end(epoch, logs)
-            verdict = judge_epochs(accuracies[: epoch + 1], 1e-3, TRAINING)
-            assert verdict.best_epoch == stopping.best_epoch
-            assert verdict.stop == model.stop_training
+            decision = decide_after_epochs(accuracies[: epoch + 1], 1e-3, TRAINING)
+            assert decision.best_epoch == stopping.best_epoch
+            assert decision.stop == model.stop_training
             rate = float(model.optimizer.learning_rate)
-            assert verdict.learning_rate == pytest.approx(rate, rel=1e-5)
-            if verdict.stop:
+            assert decision.learning_rate == pytest.approx(rate, rel=1e-5)
+            if decision.stop:
                 break

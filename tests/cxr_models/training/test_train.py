@@ -22,7 +22,7 @@ from cxr_models.inputs.targets import targets_of
 from cxr_models.runs.facts import KeptEpoch
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training import epoch_callback
-from cxr_models.training.schedule import Verdict
+from cxr_models.training.schedule import PhaseDecision
 from cxr_models.training.train import phases_of, train
 from tests.helpers.fresh_process import run_code
 from tests.helpers.tiny_backbone import tiny_config
@@ -113,12 +113,12 @@ def test_from_scratch_there_is_one_phase():
 def fine_tuning_that_loses(monkeypatch):
     """Let validation find fine-tuning worse than the head, whose second epoch is its best."""
     found = {"head": [0.5, 0.75, 0.75], "fine_tune": [0.25, 0.5]}
-    on_epoch_end = epoch_callback.Keeper.on_epoch_end
+    on_epoch_end = epoch_callback.EpochCallback.on_epoch_end
 
     def as_found(self, epoch, logs=None):
         on_epoch_end(self, epoch, {**logs, "val_accuracy": found[self._phase][epoch]})
 
-    monkeypatch.setattr(epoch_callback.Keeper, "on_epoch_end", as_found)
+    monkeypatch.setattr(epoch_callback.EpochCallback, "on_epoch_end", as_found)
     return found
 
 
@@ -415,7 +415,9 @@ def test_best_weights_are_never_those_of_an_epoch_that_is_trained_again(
 
     monkeypatch.setattr(RunFolder, "save_backup", stopped_in_the_second_epoch)
     monkeypatch.setattr(
-        epoch_callback, "judge_epochs", lambda rates, *_: Verdict(len(rates) - 1, 1e-3, False)
+        epoch_callback,
+        "decide_after_epochs",
+        lambda rates, *_: PhaseDecision(len(rates) - 1, 1e-3, False),
     )
     with pytest.raises(KeyboardInterrupt):
         train(small_split, tiny_config(), tmp_path / "run")

@@ -18,7 +18,7 @@ from cxr_models.records.layouts.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cxr_models.records.layouts.facts import Reading
+    from cxr_models.records.layouts.facts import ReadOptions
     from cxr_models.records.layouts.tables import Extra, Table
     from cxr_models.records.layouts.tree import Tree
     from cxr_models.records.layouts.values import Findings
@@ -33,7 +33,7 @@ _PATH = re.compile(r"(?:(train|valid|test)/)?(patient\d+)/(study\d+)/")
 _OPTIONAL = tuple(f"{name}?" for name in FINDINGS)
 
 
-def _read_chexpert(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_chexpert(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     findings = FindingsOf(FINDINGS)
     columns = ("Path", "Sex?", "Age?", "Frontal/Lateral?", "AP/PA?")
     tables: dict[str, str] = {}
@@ -49,7 +49,7 @@ def _read_chexpert(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
                     f"`{name}` must have paths with patient00001/study1 in them; got {path!r}."
                 )
             # The set is downloaded in batches, so images may be in other folders.
-            file = tree.beside(table, path) or tree.by_tail(path, 3)
+            file = tree.by_path_in_table(table, path) or tree.by_tail(path, 3)
             if file and tables.setdefault(file, name) != name:
                 continue  # the folder has the set twice, or its table compressed and uncompressed
             yield ImageRow(
@@ -91,7 +91,7 @@ def _mimic_parts(tree: Tree) -> dict[str, str]:
     return {}
 
 
-def _read_mimic_jpg(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_mimic_jpg(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     labels, parts = _mimic_labels(tree), _mimic_parts(tree)
     unknown = _unknown_findings()
     table = tree.table(r"mimic-cxr-2\.\d\.\d-metadata\.csv(\.gz)?")
@@ -118,7 +118,7 @@ def _read_mimic_jpg(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         )
 
 
-def _read_mimic(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_mimic(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     labels, parts = _mimic_labels(tree), _mimic_parts(tree)
     unknown = _unknown_findings()
     table = tree.table(r"cxr-record-list\.csv(\.gz)?")
@@ -126,7 +126,7 @@ def _read_mimic(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         patient, study, image, path = cells
         findings, more = labels.get(study, unknown)
         yield ImageRow(
-            file=tree.beside(table, path) or tree.by_stem(image),
+            file=tree.by_path_in_table(table, path) or tree.by_stem(image),
             patient=patient,
             source="mimic-cxr",
             split=parts.get(image, ""),
@@ -136,7 +136,7 @@ def _read_mimic(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         )
 
 
-def _read_brax(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_brax(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     findings = FindingsOf(FINDINGS)
     table = tree.table(r"master_spreadsheet(_update)?\.csv(\.gz)?")
     columns = (
@@ -146,8 +146,8 @@ def _read_brax(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     for cells, extra in table.rows_and_extra(*columns, *_OPTIONAL):
         png, dicom, patient, sex, age, study, date, view, maker = cells[:9]
         yield ImageRow(
-            file=tree.beside(table, png) or tree.beside(table, dicom)
-            or tree.beside(table, dicom.removesuffix(".dcm")),
+            file=tree.by_path_in_table(table, png) or tree.by_path_in_table(table, dicom)
+            or tree.by_path_in_table(table, dicom.removesuffix(".dcm")),
             patient=patient,
             source="brax",
             view=view_of(view),

@@ -12,7 +12,7 @@ from cxr_models.records.layouts.values import FindingsOf
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cxr_models.records.layouts.facts import Reading
+    from cxr_models.records.layouts.facts import ReadOptions
     from cxr_models.records.layouts.tree import Tree
 
 UNLABELLED = "unlabelled"
@@ -56,7 +56,7 @@ def source_of_url(url: str) -> str:
     return source or host.removeprefix("www.")
 
 
-def _read_kermany(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_kermany(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     findings = FindingsOf(("Pneumonia",))
     places: set[tuple[str, ...]] = set()
     for file in sorted(tree.listing.images, key=lambda name: (name.count("/"), name)):
@@ -78,7 +78,7 @@ def _read_kermany(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         )
 
 
-def _read_radiography(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_radiography(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     findings = FindingsOf(tuple(_RADIOGRAPHY_LABELS))
     urls: dict[tuple[str, str], str] = {}
     for name in tree.tables(r".+\.metadata\.xlsx"):
@@ -99,14 +99,14 @@ def _read_radiography(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         )
 
 
-def _read_parts(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_parts(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     for file in tree.listing.images:
         part, *between = file.split("/")[:-1]
         if part.lower() in PARTS and between:
             yield ImageRow(file=file, label=between[0], split=PARTS[part.lower()])
 
 
-def _read_dicom(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_dicom(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     return (ImageRow(file=file, label=UNLABELLED) for file in tree.listing.images)
 
 
@@ -131,7 +131,7 @@ COVID19_RADIOGRAPHY = KnownSet(
     ),
     read=_read_radiography,
     verified=False,  # the columns of the workbooks
-    passed_over=r"(^|/)masks/",
+    non_radiographs=r"(^|/)masks/",
 )
 SPLIT_FOLDERS = KnownSet(
     name="split-folders",

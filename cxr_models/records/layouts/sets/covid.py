@@ -13,7 +13,7 @@ from cxr_models.records.layouts.values import FindingsOf, age_of, date_of, sex_o
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cxr_models.records.layouts.facts import Reading
+    from cxr_models.records.layouts.facts import ReadOptions
     from cxr_models.records.layouts.tree import Tree
 
 _COVIDX_FILES = r"(train|val|test)(?:_split)?_?(COVIDx\d*[A-Z-]*)?(?:_v\d+)?\.txt"
@@ -40,7 +40,7 @@ def _covidx_words(line: str, name: str) -> tuple[str, str, str, str]:
     return words[0], " ".join(words[1:place]), words[place].lower(), " ".join(words[place + 1 :])
 
 
-def _read_covidx(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_covidx(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     findings = FindingsOf(("COVID-19",))
     tables = tree.tables(_COVIDX_FILES)
     matches = {name: re.fullmatch(_COVIDX_FILES, name.rsplit("/", 1)[-1], re.I) for name in tables}
@@ -57,7 +57,7 @@ def _read_covidx(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
             patient, file, group, source = _covidx_words(line, name)
             label, value = _COVIDX_CLASSES[group]
             yield ImageRow(
-                file=tree.beside(table, f"{part}/{file}") or tree.by_name(file),
+                file=tree.by_path_in_table(table, f"{part}/{file}") or tree.by_name(file),
                 label=label,
                 patient=patient,
                 source=source or "covidx",
@@ -66,7 +66,7 @@ def _read_covidx(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
             )
 
 
-def _read_ieee8023(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_ieee8023(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     table = tree.table(r"metadata\.csv")
     columns = ("patientid", "sex?", "age?", "finding", "view?", "modality?", "date?", "filename")
     rows = list(table.rows_and_extra(*columns))
@@ -114,5 +114,5 @@ IEEE8023 = KnownSet(
     marks=(r"(^|/)metadata\.csv$", r"(^|/)images/[^/]+\.(png|jpe?g)$"),
     header=(r"metadata\.csv", ("patientid", "finding", "filename")),
     read=_read_ieee8023,
-    passed_over=r"(^|/)(annotations|volumes)/",
+    non_radiographs=r"(^|/)(annotations|volumes)/",
 )

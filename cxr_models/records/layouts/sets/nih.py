@@ -23,7 +23,7 @@ from cxr_models.records.layouts.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cxr_models.records.layouts.facts import Reading
+    from cxr_models.records.layouts.facts import ReadOptions
     from cxr_models.records.layouts.tables import Extra
     from cxr_models.records.layouts.tree import Tree
 
@@ -39,7 +39,7 @@ _RSNA_LABELS = {
 }
 
 
-def _read_nih(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_nih(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     findings = FindingsOf(FINDINGS)
     split = {}
     for pattern, part in ((r"train_val_list.*\.txt", "train"), (r"test_list.*\.txt", "test")):
@@ -78,9 +78,9 @@ def _patients_of_nih(tree: Tree) -> dict[str, str]:
     return patients
 
 
-def _read_rsna(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_rsna(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     findings = FindingsOf(("Lung Opacity", "Normal"))
-    rule = reading.rule(any_of)
+    rule = options.rule(any_of)
     targets: dict[str, list[str]] = defaultdict(list)
     extras: dict[str, Extra] = {}
     table = tree.table(r"stage_2_train_labels\.csv(\.gz)?")
@@ -107,9 +107,9 @@ def _read_rsna(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         )
 
 
-def _read_siim(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_siim(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     findings = FindingsOf(("Pneumothorax",))
-    rule = reading.rule(any_of)
+    rule = options.rule(any_of)
     values: dict[str, list[str]] = defaultdict(list)
     extras: dict[str, Extra] = {}
     table = tree.table(r"(stage_2_train|train-rle)\.csv(\.gz)?")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from cxr_models.records.layouts.facts import Reading
+    from cxr_models.records.layouts.facts import ReadOptions
     from cxr_models.records.layouts.tree import Tree
 
 _JSRT_IMAGE = re.compile(r"(?:^|/)(?i:(JPC(?:LN|NN)\d{3})\.(?:IMG|png))$")
@@ -45,7 +45,7 @@ def _jsrt_records(tree: Tree, name: str) -> Iterator[list[str]]:
             yield [field.strip() for field in (line.split("\t") if "\t" in line else line.split())]
 
 
-def _read_jsrt(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_jsrt(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     findings = FindingsOf(("Nodule", "Malignant"))
     raw = {name.rsplit("/", 1)[-1].upper(): name for name in tree.tables(r"JPC(LN|NN)\d{3}\.IMG")}
     records = [*_jsrt_records(tree, r"CLNDAT_EN\.txt"), *_jsrt_records(tree, r"CNNDAT_EN\.txt")]
@@ -62,7 +62,7 @@ def _read_jsrt(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         if not nodule and sex_of(age):
             age, sex = sex, age
         yield ImageRow(
-            file=tree.by_stem(stem) or _unpacked(tree, raw.get(name, ""), stem, reading),
+            file=tree.by_stem(stem) or _unpacked(tree, raw.get(name, ""), stem, options),
             label="nodule" if nodule else "normal",
             patient=stem,
             source="jsrt",
@@ -84,15 +84,15 @@ def _jsrt_names(tree: Tree, raw: Iterable[str]) -> list[str]:
     return sorted({*raw, *(f"{match[1].upper()}.IMG" for match in matches if match)})
 
 
-def _unpacked(tree: Tree, raw: str, stem: str, reading: Reading) -> str:
+def _unpacked(tree: Tree, raw: str, stem: str, options: ReadOptions) -> str:
     if not raw:
         return ""
-    return reading.unpack.file(
+    return options.unpack.file(
         f"{stem}.png", lambda: cxr_enhance.read_image(tree.root / raw, raw="jsrt")
     )
 
 
-def _read_medmnist(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_medmnist(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     names = tree.tables(_MEDMNIST)
     if len(names) > 1:
         raise ValueError(
@@ -110,7 +110,7 @@ def _read_medmnist(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
                 if chest:
                     cells.append("0" if "1" in cells else "1")
                 yield ImageRow(
-                    file=reading.unpack.file(
+                    file=options.unpack.file(
                         f"{part}/{stem}-{part}-{number:06d}.png",
                         functools.partial(np.asarray, pixels),
                     ),
@@ -159,7 +159,7 @@ JSRT = KnownSet(
     citation="Shiraishi et al., Am. J. Roentgenol. 174, 2000",
     marks=(_JSRT_IMAGE.pattern,),
     read=_read_jsrt,
-    passed_over=_JSRT_MASKS,
+    non_radiographs=_JSRT_MASKS,
 )
 MEDMNIST = KnownSet(
     name="medmnist",

@@ -22,7 +22,7 @@ from cxr_models.records.layouts.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cxr_models.records.layouts.facts import Reading
+    from cxr_models.records.layouts.facts import ReadOptions
     from cxr_models.records.layouts.tree import Tree
 
 _PADCHEST_YEAR = 2017  # year of the set, for rows without a date
@@ -30,7 +30,7 @@ _VINDR_SAME = {"Other disease": "Other diseases"}  # {name in the test table: na
 _OPEN_I_ID = re.compile(r"^CXR(\d+)_(?:\d+_)?")  # CXR1_1_IM-0001-3001 or CXR1_IM-0001-3001
 
 
-def _read_padchest(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_padchest(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     table = tree.table(r"PADCHEST_chest_x_ray_images_labels_160K.*\.csv(\.gz)?")
     names = sorted({word for (cell,) in table.rows("Labels") for word in _words(cell)})
     findings = FindingsOf(names)
@@ -63,8 +63,8 @@ def _words(labels: str) -> list[str]:
     return [] if labels.strip().lower() in ("", "nan") else listed(labels)
 
 
-def _read_vindr(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
-    rule = reading.rule(majority)
+def _read_vindr(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
+    rule = options.rule(majority)
     parts = (tree.tables(rf"image_labels_{part}\.csv(\.gz)?")[:1] for part in ("test", "train"))
     tables = [name for part_tables in parts for name in part_tables]
     if not tables:
@@ -112,7 +112,7 @@ def _vindr_row(
     )
 
 
-def _read_open_i(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_open_i(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     views = {}
     for table in tree.tables(r"indiana_projections\.csv"):
         rows = tree.opened(table).rows("uid", "filename", "projection")

@@ -12,7 +12,7 @@ from cxr_models.records.layouts.values import FindingsOf, age_of, sex_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cxr_models.records.layouts.facts import Reading
+    from cxr_models.records.layouts.facts import ReadOptions
     from cxr_models.records.layouts.tree import Tree
 
 _NLM_NAME = re.compile(r"((?:MCU|CHN)CXR_\d+)_([01])\.png$")
@@ -26,7 +26,7 @@ _TBX_FINDINGS = (
 )  # fmt: skip
 
 
-def _readings(tree: Tree, prefix: str) -> dict[str, str]:
+def _clinical_readings(tree: Tree, prefix: str) -> dict[str, str]:
     """Return the clinical readings of a set by image name, each as one line of text."""
     return {
         name.rsplit("/", 1)[-1][:-4]: " ".join(
@@ -38,7 +38,7 @@ def _readings(tree: Tree, prefix: str) -> dict[str, str]:
 
 def _read_nlm(tree: Tree, *, prefix: str, source: str, view: str) -> Iterator[ImageRow]:
     findings = FindingsOf(("Tuberculosis",))
-    readings = _readings(tree, prefix)
+    readings = _clinical_readings(tree, prefix)
     for file in tree.listing.images:
         match = _NLM_NAME.search(file)
         if match is None or not match[1].startswith(prefix) or re.search(_MASKS, file):
@@ -59,11 +59,11 @@ def _read_nlm(tree: Tree, *, prefix: str, source: str, view: str) -> Iterator[Im
         )
 
 
-def _read_montgomery(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_montgomery(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     return _read_nlm(tree, prefix="MCUCXR", source="montgomery", view="PA")
 
 
-def _read_shenzhen(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_shenzhen(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     return _read_nlm(tree, prefix="CHNCXR", source="shenzhen", view="")
 
 
@@ -82,7 +82,7 @@ def _tbx_annotations(tree: Tree) -> tuple[dict[str, str], dict[str, set[str]]]:
     return parts, kinds
 
 
-def _read_tbx11k(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+def _read_tbx11k(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     findings = FindingsOf(_TBX_FINDINGS)
     parts, kinds = _tbx_annotations(tree)
     for file in tree.listing.images:
@@ -112,7 +112,7 @@ MONTGOMERY = KnownSet(
     citation="Jaeger et al., Quant. Imaging Med. Surg. 4(6), 2014",
     marks=(r"(^|/)MCUCXR_\d+_[01]\.png$",),
     read=_read_montgomery,
-    passed_over=_MASKS,
+    non_radiographs=_MASKS,
     unless=_TBX_MARK,
 )
 SHENZHEN = KnownSet(
@@ -123,7 +123,7 @@ SHENZHEN = KnownSet(
     citation="Jaeger et al., Quant. Imaging Med. Surg. 4(6), 2014",
     marks=(r"(^|/)CHNCXR_\d+_[01]\.png$",),
     read=_read_shenzhen,
-    passed_over=_MASKS,
+    non_radiographs=_MASKS,
     unless=_TBX_MARK,
 )
 TBX11K = KnownSet(

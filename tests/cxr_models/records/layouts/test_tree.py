@@ -21,8 +21,10 @@ def test_images_are_found_by_name_wherever_they_lie_the_topmost_first(tmp_path):
 def test_images_are_found_from_a_table_though_their_first_folders_were_renamed(tmp_path):
     made = tree(tmp_path, "copy/train.csv", "copy/train/p1/view1.png", "train/p1/view1.png")
     table = made.table(r"train\.csv")
-    assert made.beside(table, "Release-1.0/train/p1/view1.png") == "copy/train/p1/view1.png"
-    assert made.beside(table, "Release-1.0/train/p2/view1.png") == ""
+    assert (
+        made.by_path_in_table(table, "Release-1.0/train/p1/view1.png") == "copy/train/p1/view1.png"
+    )
+    assert made.by_path_in_table(table, "Release-1.0/train/p2/view1.png") == ""
 
 
 def test_the_topmost_table_is_taken_and_a_missing_one_named(tmp_path):

@@ -92,7 +92,7 @@ def test_the_first_finding_of_a_list_is_the_label(tmp_path):
     trees.chexpert(tmp_path)
     _, index = read(tmp_path, priority=("Pneumonia", "Lung Opacity"))
     assert index.records[1].label == "Pneumonia"
-    assert index.several == 1
+    assert index.num_several_findings == 1
 
 
 def test_a_finding_that_the_set_has_not_is_named_beside_those_it_has(tmp_path):

@@ -29,7 +29,7 @@ def test_nih_is_read_from_twelve_folders_or_one_in_both_releases(tmp_path, year,
     ]
     assert {len(record.findings) for record in index.records} == {15}
     assert [record.kept for record in index.records][3] == (("Follow-up #", "5"),)
-    assert (index.listed, index.absent, index.several) == (6, 1, 2)
+    assert (index.listed, index.absent, index.num_several_findings) == (6, 1, 2)
     assert not index.skipped
 
 

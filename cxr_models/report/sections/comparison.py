@@ -20,7 +20,7 @@ from cxr_models.evaluation.seeds import spread_over_seeds
 from cxr_models.evaluation.shared_patients import with_shared_patients
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, number, p_value, signed, value
-from cxr_models.report.sections.belonging import (
+from cxr_models.report.sections.run_groups import (
     find_pools,
     grouped,
     images_of,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 MOST_IN_PAIRS = 6
 
 
-def together(runs: Runs) -> Section | None:
+def comparison_section(runs: Runs) -> Section | None:
     """Return the section that compares and pools runs; None for a single run.
 
     The section also names the runs that can be neither compared nor pooled.
@@ -159,10 +159,14 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
     runs_with_set = [run for run in runs if name in run.tested]
     groups = grouped(runs_with_set, lambda run: images_of(run.sets[name]))
     for group in groups:
-        at_one = {run.name: [_at_one_root(run.sets[name], group[0].sets[name])] for run in group}
-        pairs_of_group = [pair for pair in pairs if pair[0] in at_one and pair[1] in at_one]
+        sets_by_run = {
+            run.name: [_with_root_of(run.sets[name], group[0].sets[name])] for run in group
+        }
+        pairs_of_group = [
+            pair for pair in pairs if pair[0] in sets_by_run and pair[1] in sets_by_run
+        ]
         if pairs_of_group and images_of(group[0].sets[name]) is not None:
-            sets = {run: one for run, (one,) in with_shared_patients(at_one).items()}
+            sets = {run: one for run, (one,) in with_shared_patients(sets_by_run).items()}
             temperatures = {run.name: run.evaluation.calibration.temperature for run in group}
             compared = compare_pairs(
                 sets, pairs_of_group, _method(group), temperatures=temperatures
@@ -273,7 +277,7 @@ def _over_seeds(runs: Runs) -> Iterator[Block]:
             and images_of(kind[0].sets[name]) is not None
         ]
         sets = {
-            run.name: [_at_one_root(run.sets[name], kind[0].sets[name]) for name in names]
+            run.name: [_with_root_of(run.sets[name], kind[0].sets[name]) for name in names]
             for run in kind
         }
         evaluations = {run.name: run.evaluation for run in kind}
@@ -310,7 +314,7 @@ def _reasons(cells: Iterable[tuple[str, Measured | AreaDifference]]) -> tuple[st
     )
 
 
-def _at_one_root(predictions: Predictions, first: Predictions) -> Predictions:
+def _with_root_of(predictions: Predictions, first: Predictions) -> Predictions:
     """Return predictions with the root folder of `first`, which has the same records."""
     manifest = dataclasses.replace(predictions.manifest, root=first.manifest.root)
     return dataclasses.replace(predictions, manifest=manifest)

@@ -9,7 +9,7 @@ pytest.importorskip("scipy", reason="scipy is not installed")
 from cxr_models.evaluation.compare_runs import Poolable, compare_or_pool, compare_pairs, pool
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.report import html_page, markdown_page, read_results
-from cxr_models.report.sections.together import together
+from cxr_models.report.sections.comparison import comparison_section
 from tests.helpers.report_pages import Read
 from tests.helpers.report_runs import each, write_run
 
@@ -67,7 +67,7 @@ def test_runs_tested_on_the_same_images_are_compared_with_the_values_of_evaluate
 
 def test_one_run_is_compared_with_nothing(tmp_path):
     path = write_run(tmp_path / "one")
-    assert together(read(path)) is None
+    assert comparison_section(read(path)) is None
     assert "Compared with each other" not in page_of(path).text
 
 

@@ -18,10 +18,10 @@ from cxr_models.evaluation.seeds import spread_of_findings
 from cxr_models.evaluation.shared_patients import with_shared_patients
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, p_value, signed, value
-from cxr_models.report.sections.belonging import grouped
+from cxr_models.report.sections.comparison import MOST_IN_PAIRS, settings_unknown
 from cxr_models.report.sections.finding_values import left_out
+from cxr_models.report.sections.run_groups import grouped
 from cxr_models.report.sections.seeds import seed_table
-from cxr_models.report.sections.together import MOST_IN_PAIRS, settings_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Runs = Sequence[FindingResults]
 
 
-def findings_together(runs: Runs) -> Section | None:
+def finding_comparison_section(runs: Runs) -> Section | None:
     """Return the section that compares and pools runs; None for a single run.
 
     The section also names the runs that can be neither compared nor pooled.
@@ -225,10 +225,15 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
     having = [run for run in runs if name in run.tested]
     groups = grouped(having, lambda run: images_of(run.sets[name]))
     for group in groups:
-        at_one = {run.name: [_at_one_root(run.sets[name], group[0].sets[name])] for run in group}
-        pairs_of_group = [pair for pair in pairs if pair[0] in at_one and pair[1] in at_one]
+        sets_by_run = {
+            run.name: [_with_root_and_order_of(run.sets[name], group[0].sets[name])]
+            for run in group
+        }
+        pairs_of_group = [
+            pair for pair in pairs if pair[0] in sets_by_run and pair[1] in sets_by_run
+        ]
         if pairs_of_group and images_of(group[0].sets[name]) is not None:
-            sets = {run: one for run, (one,) in with_shared_patients(at_one).items()}
+            sets = {run: one for run, (one,) in with_shared_patients(sets_by_run).items()}
             temperatures = {
                 run.name: tuple(run.evaluation.temperatures[f] for f in group[0].findings)
                 for run in group
@@ -255,7 +260,7 @@ def _over_seeds(runs: Runs) -> Iterator[Block]:
             continue
         sets = {
             run.name: [
-                _at_one_root(run.sets[name], kind[0].sets[name])
+                _with_root_and_order_of(run.sets[name], kind[0].sets[name])
                 for name in kind[0].tested
                 if all(name in run.tested for run in kind)
                 and len({images_of(run.sets[name]) for run in kind}) == 1
@@ -267,7 +272,9 @@ def _over_seeds(runs: Runs) -> Iterator[Block]:
         yield from map(seed_table, spread_of_findings(sets, evaluations, seeds, _method(kind)))
 
 
-def _at_one_root(predictions: FindingPredictions, first: FindingPredictions) -> FindingPredictions:
+def _with_root_and_order_of(
+    predictions: FindingPredictions, first: FindingPredictions
+) -> FindingPredictions:
     """Return predictions with the root folder and the order of findings of `first`.
 
     Both have the same records.

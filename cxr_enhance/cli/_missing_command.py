@@ -33,7 +33,7 @@ def stop_at_files(app: typer.Typer, words: Sequence[str]) -> None:
     file = next((word for word in words if _is_file(word)), None)
     if file is None:
         return
-    command = shlex.join(["cxr-enhance", "run", *_with_out(words)])
+    command = shlex.join(["cxr-enhance", "run", *_with_out_option(words)])
     console.complain(
         f"Error: `COMMAND` must be one of {', '.join(names)}; got {console.printable(words[0])!r}. "
         f"Enhance files with: {console.printable(command)}"
@@ -47,7 +47,7 @@ def _is_file(word: str) -> bool:
     return is_image_ending(os.path.splitext(word)[1]) or os.path.lexists(word)
 
 
-def _with_out(words: Sequence[str]) -> list[str]:
+def _with_out_option(words: Sequence[str]) -> list[str]:
     if any(word == "--out" or word.startswith("--out=") for word in words):
         return list(words)
     if any(word.startswith("-") for word in words):  # an option's values look like files
