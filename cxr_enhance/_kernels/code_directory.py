@@ -54,7 +54,7 @@ def choose_cache() -> CacheChoice:
         return CacheChoice(None, ("the version of the kernels cannot be told here",))
     reasons: list[str] = []
     for base in _candidate_directories():
-        reason = _why_not(base / str(key))
+        reason = _reason_against(base / str(key))
         if reason is None:
             return CacheChoice(base / str(key), tuple(reasons))
         reasons.append(reason)
@@ -90,7 +90,7 @@ def _candidate_directories() -> list[Path]:
     return candidates
 
 
-def _why_not(directory: Path) -> str | None:
+def _reason_against(directory: Path) -> str | None:
     """Return why kernels cannot be stored in `directory`; None if they can.
 
     The directory is made if it does not exist.

@@ -298,9 +298,15 @@ def _settle(number: int, work: PendingSamples, job: Job, *, retry_failed: bool) 
         for record, place in zip(records, indices, strict=True)
         if record is not None and record["status"] == "skipped" and record.get("reason")
     }
-    left_out = not all(map(job.selection.stands_by, reasons.values()))
+    has_newly_chosen = not all(map(job.selection.would_skip_again, reasons.values()))
     columns = columns_digest([plan.columns(place) for place in indices])
-    if changed or retries_any or left_out or None in records or columns != index.get("columns"):
+    if (
+        changed
+        or retries_any
+        or has_newly_chosen
+        or None in records
+        or columns != index.get("columns")
+    ):
         work.changed += changed
         work.add(number, replace=True)
         return
