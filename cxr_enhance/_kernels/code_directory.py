@@ -73,9 +73,9 @@ def only_we_can_change(path: str | Path) -> bool:
 def _candidate_directories() -> list[Path]:
     candidates = []
     if os.environ.get("NUMBA_CACHE_DIR"):
-        named = Path(os.environ["NUMBA_CACHE_DIR"])
-        if STARTED_IN is not None or named.is_absolute():
-            candidates.append(Path(STARTED_IN or "", named, "cxr-enhance"))
+        numba_directory = Path(os.environ["NUMBA_CACHE_DIR"])
+        if STARTED_IN is not None or numba_directory.is_absolute():
+            candidates.append(Path(STARTED_IN or "", numba_directory, "cxr-enhance"))
     if sys.platform == "win32":
         user_cache = os.environ.get("LOCALAPPDATA")
     elif sys.platform == "darwin":

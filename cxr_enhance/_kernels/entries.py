@@ -57,13 +57,13 @@ class Entry:
         if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
             return self._by_numba()
         # Imported here, as Numba is, because they would take most of the package's import time.
-        from cxr_enhance._kernels.code_files import alone_at, keep_code, read_code
+        from cxr_enhance._kernels.code_files import compile_lock, keep_code, read_code
         from cxr_enhance._kernels.code_loader import load
 
         try:
             code = read_code(name)
             if code is None:
-                with alone_at(name):
+                with compile_lock(name):
                     code = read_code(name)  # another process may have compiled it meanwhile
                     if code is None:
                         from cxr_enhance._kernels.code_object import compile_kernel

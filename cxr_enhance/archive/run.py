@@ -190,7 +190,7 @@ def _check_apart(manifest: str, files: PlannedFiles) -> None:
     for index in range(len(files)):
         source = files.source(index)
         is_input = os.path.basename(source) in names and os.path.realpath(source) == resolved
-        if is_input and (files[index].named or is_image_name(source)):
+        if is_input and (files[index].is_named_by_user or is_image_name(source)):
             raise ValueError(f"`--manifest` must not be an input; got {manifest!r}.")
         if may_be_output and os.path.realpath(files.target(index)) == resolved:
             raise ValueError(f"`--manifest` must not be an output; got {manifest!r}.")

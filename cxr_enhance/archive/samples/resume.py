@@ -109,7 +109,9 @@ class PendingSamples:
         """Yield the images to be read."""
         for task in self.tasks():
             for sample in task.samples:
-                yield PlannedFile(sample.source, task.target, sample.named, replace=task.replace)
+                yield PlannedFile(
+                    sample.source, task.target, sample.is_named_by_user, replace=task.replace
+                )
 
     def tasks(self) -> Iterator[PlannedSamples]:
         """Yield the tasks for an engine: each file of samples is a task."""
@@ -119,7 +121,9 @@ class PendingSamples:
             for index in plan.indices(number):
                 file = plan.files[index]
                 columns = plan.columns(index)
-                samples.append(PlannedSample(file.source, plan.key(index), file.named, columns))
+                samples.append(
+                    PlannedSample(file.source, plan.key(index), file.is_named_by_user, columns)
+                )
             yield PlannedSamples(
                 plan.target(number), plan.options.container, tuple(samples), bool(replace)
             )

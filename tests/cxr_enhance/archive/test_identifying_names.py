@@ -49,6 +49,6 @@ def test_names_that_may_hold_identity_are_warned_of(run, scans, tmp_path):
 def test_only_general_words_and_short_numbers_count_as_nobodys(name, is_identifying):
     files = PlannedFiles("out/of/doe", Naming(".dcm"))
     path = os.path.join("in", *name.split("/"))
-    files.add(path, len("in/"), "in", named=False)
+    files.add(path, len("in/"), "in", is_named_by_user=False)
     files.settle_names()
     assert bool(find_identifying_names(files).number) is is_identifying
