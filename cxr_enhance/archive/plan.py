@@ -125,7 +125,7 @@ def plan_files(
             _add(files, index_of, source, cut, root, True)
     plan.roots = sorted(roots)
     del index_of
-    files.settle_names()
+    files.choose_names()
     _drop_outputs_that_are_inputs(plan)
     if shard is not None:
         files.keep([i for i in range(len(files)) if _is_in_shard(files.origin(i).relative, shard)])
@@ -145,7 +145,7 @@ def _add(
         path = os.path.abspath(source)
         index = index_of.setdefault(source if path == source else path, len(files))
         if index < len(files):
-            files.improve(index, source, cut, root, is_named_by_user=is_named_by_user)
+            files.add_path(index, source, cut, root, is_named_by_user=is_named_by_user)
             return
     files.add(source, cut, root, is_named_by_user=is_named_by_user)
 

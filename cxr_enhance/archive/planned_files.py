@@ -76,7 +76,7 @@ class PlannedFiles(Sequence[PlannedFile]):
         self._root_of.append(len(self._roots) - 1)
         self._named_by_user.append(is_named_by_user)
 
-    def improve(
+    def add_path(
         self, index: int, source: str, cut: int, root: str, *, is_named_by_user: bool
     ) -> None:
         """Record another path of a planned file; keep the path with the longer relative part."""
@@ -86,7 +86,7 @@ class PlannedFiles(Sequence[PlannedFile]):
             self._root_of[index] = len(self._roots) - 1
         self._named_by_user[index] |= is_named_by_user
 
-    def settle_names(self) -> None:
+    def choose_names(self) -> None:
         """Choose all output names; must be called once, after the last file was added."""
         self._levels = distinct_levels(len(self), self.origin, self._naming)
 

@@ -213,7 +213,7 @@ def test_code_that_cannot_be_made_leaves_the_kernel_to_numba(monkeypatch):
 
     monkeypatch.setattr(code_files, "read_code", fail)
     monkeypatch.setattr(entries, "failures", {})
-    entry = entries.Entry("enhance", "repeat_gray")
+    entry = entries.KernelEntry("enhance", "repeat_gray")
     out = np.zeros((2, 2, 3), np.uint8)
     entry(np.full((2, 2), 7, np.uint8), out)
     assert (out == 7).all()

@@ -50,5 +50,5 @@ def test_only_general_words_and_short_numbers_count_as_nobodys(name, is_identify
     files = PlannedFiles("out/of/doe", Naming(".dcm"))
     path = os.path.join("in", *name.split("/"))
     files.add(path, len("in/"), "in", is_named_by_user=False)
-    files.settle_names()
+    files.choose_names()
     assert bool(find_identifying_names(files).number) is is_identifying
