@@ -11,8 +11,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_enhance.io.atomic import replaces_whole
-from cxr_enhance.io.folders import check_way
+from cxr_enhance.io.atomic import replace_atomically
+from cxr_enhance.io.folders import check_parent_references
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -63,7 +63,7 @@ def check_output(
         If `path` exists and is an input, contains an input, or is not an output of this kind. If
         `path` has ``..`` after a folder that does not exist.
     """
-    check_way(path, option)
+    check_parent_references(path, option)
     if not os.path.lexists(path) or (kind.folder and _is_empty_folder(path)):
         return
     if input_path := _input_in(path, inputs):
@@ -96,7 +96,7 @@ def replaces_output(
     inputs: Iterable[str | os.PathLike[str]] = (),
     option: str = "--out",
 ) -> Iterator[Path]:
-    """Write to `path` as `replaces_whole` does, with `check_output` before and after the block.
+    """Write to `path` as `replace_atomically` does, with `check_output` before and after the block.
 
     Missing parent folders are made.
 
@@ -114,7 +114,7 @@ def replaces_output(
     inputs = list(inputs)
     check()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replaces_whole(path) as temporary:
+    with replace_atomically(path) as temporary:
         yield temporary
         check()
 

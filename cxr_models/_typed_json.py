@@ -16,7 +16,7 @@ import types
 import typing
 from typing import Annotated, Any, Literal, TypeVar
 
-from cxr_enhance.io.atomic import write_whole
+from cxr_enhance.io.atomic import write_content_atomically
 from cxr_models._json import parse_json
 
 if typing.TYPE_CHECKING:
@@ -69,7 +69,7 @@ def from_json(cls: type[R], value: object) -> R:
 
 def write_record(path: Path, record: Any) -> None:
     """Write a record as a JSON file, atomically."""
-    write_whole(path, json.dumps(to_json(record), allow_nan=False) + "\n")
+    write_content_atomically(path, json.dumps(to_json(record), allow_nan=False) + "\n")
 
 
 def read_object(path: Path) -> dict[str, object]:

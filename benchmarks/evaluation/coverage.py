@@ -137,9 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     with ProcessPoolExecutor(options.workers) as pool:
         found = list(pool.map(functools.partial(_cell, sets=options.sets), cells()))
-    told = {"sets": options.sets, "draws": DRAWS, "cells": found}
+    result = {"sets": options.sets, "draws": DRAWS, "cells": found}
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(told, indent=1) + "\n")
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
     return 0
 
 

@@ -82,14 +82,14 @@ def transcode_all(
 ) -> None:
     """Decode each file and encode its enhanced image: all work except for the enhancement."""
 
-    def one(index: int) -> None:
+    def transcode(index: int) -> None:
         decode_image(Path(paths[index]).read_bytes(), ReadOptions())
         Path(f"{out}/{index}.png").write_bytes(
             encode_image(enhanced[index], ".png", 95, filtered_rows)
         )
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(one, range(len(paths))))
+        list(pool.map(transcode, range(len(paths))))
 
 
 def notebook_one(job: tuple[str, str]) -> None:

@@ -64,7 +64,7 @@ def figures(files: Iterable[bytes]) -> dict[str, object]:
     found: Counter[str] = Counter()
     planted: Counter[tuple[str, str]] = Counter()
     caught: Counter[tuple[str, str]] = Counter()
-    count = clean = told_apart = pixels = 0
+    count = clean = distinguished = pixels = 0
     seconds = 0.0
     for data in files:
         image = decode_image(data, ReadOptions()).image
@@ -80,7 +80,7 @@ def figures(files: Iterable[bytes]) -> dict[str, object]:
         if kinds:
             continue
         clean += 1
-        told_apart += unequal_pixels(gray)
+        distinguished += unequal_pixels(gray)
         for fault in planted_faults(np.ascontiguousarray(gray), data, rng):
             planted[fault.finding, fault.fault] += 1
             caught[fault.finding, fault.fault] += fault.found
@@ -90,7 +90,7 @@ def figures(files: Iterable[bytes]) -> dict[str, object]:
         "ms": round(1000 * seconds / max(count, 1), 2),
         "found": dict(sorted(found.items())),
         "clean": clean,
-        "told_apart_by_one_level": told_apart,
+        "told_apart_by_one_level": distinguished,
         "planted": [
             {"finding": finding, "fault": fault, "planted": number, "found": caught[finding, fault]}
             for (finding, fault), number in planted.items()

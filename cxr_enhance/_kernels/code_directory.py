@@ -54,7 +54,7 @@ def choose_cache() -> CacheChoice:
         return CacheChoice(None, ("the version of the kernels cannot be told here",))
     reasons: list[str] = []
     for base in _candidate_directories():
-        reason = _why_not(base / str(key))
+        reason = _reason_against(base / str(key))
         if reason is None:
             return CacheChoice(base / str(key), tuple(reasons))
         reasons.append(reason)
@@ -73,9 +73,9 @@ def only_we_can_change(path: str | Path) -> bool:
 def _candidate_directories() -> list[Path]:
     candidates = []
     if os.environ.get("NUMBA_CACHE_DIR"):
-        named = Path(os.environ["NUMBA_CACHE_DIR"])
-        if STARTED_IN is not None or named.is_absolute():
-            candidates.append(Path(STARTED_IN or "", named, "cxr-enhance"))
+        numba_directory = Path(os.environ["NUMBA_CACHE_DIR"])
+        if STARTED_IN is not None or numba_directory.is_absolute():
+            candidates.append(Path(STARTED_IN or "", numba_directory, "cxr-enhance"))
     if sys.platform == "win32":
         user_cache = os.environ.get("LOCALAPPDATA")
     elif sys.platform == "darwin":
@@ -90,7 +90,7 @@ def _candidate_directories() -> list[Path]:
     return candidates
 
 
-def _why_not(directory: Path) -> str | None:
+def _reason_against(directory: Path) -> str | None:
     """Return why kernels cannot be stored in `directory`; None if they can.
 
     The directory is made if it does not exist.

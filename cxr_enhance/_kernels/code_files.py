@@ -120,7 +120,7 @@ def _read(path: Path) -> Code | None:
 
 
 @contextlib.contextmanager
-def alone_at(name: str) -> Iterator[None]:
+def compile_lock(name: str) -> Iterator[None]:
     """Hold a lock on the code of this name during the block, so that one process compiles it.
 
     Other processes wait, for a minute at most. If files cannot be locked, no process waits. The

@@ -66,10 +66,10 @@ def stretch_channel_u16(
 # more for each call.
 
 
-# (uint8[:, :, ::1], uint8[:, :, ::1], *fields of Plan) -> bool
+# (uint8[:, :, ::1], uint8[:, :, ::1], *fields of Plan) -> None
 @kernel
-def enhance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *fields: Any) -> bool:
-    """Apply white balance, if planned, and CLAHE to each uint8 image; return True.
+def enhance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *fields: Any) -> None:
+    """Apply white balance, if planned, and CLAHE to each uint8 image.
 
     White balance needs the histogram of the whole image before the first table is made. In this
     case, the histograms of all tiles are counted first and kept, with 1 KiB for each tile.
@@ -91,13 +91,12 @@ def enhance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *field
         for value in range(bins.size):
             bins[value] = table[value] >> plan.bit_shift
         equalize_u8(src, dst, plan, bins, counts, plan.stretch)
-    return True  # the entry gives another status if memory runs out
 
 
-# (uint16[:, :, ::1], uint16[:, :, ::1], *fields of Plan) -> bool
+# (uint16[:, :, ::1], uint16[:, :, ::1], *fields of Plan) -> None
 @kernel
-def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fields: Any) -> bool:
-    """Apply white balance, if planned, and CLAHE to each uint16 image; return True."""
+def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fields: Any) -> None:
+    """Apply white balance, if planned, and CLAHE to each uint16 image."""
     plan = Plan(*fields)
     for i in range(images.shape[0]):
         src, dst = images[i], out[i]
@@ -121,7 +120,6 @@ def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fi
                 duplicates[found] = k
                 found += 1
         equalize_u16(src, dst, plan, low, bins, duplicates[:found])
-    return True
 
 
 # (uint8[:, :, ::1], uint8[:, :, ::1], *fields of Plan) -> None

@@ -26,7 +26,7 @@ _preparing = threading.RLock()
 let_no_fork_happen_during(_preparing)
 
 
-class Entry:
+class KernelEntry:
     """A kernel that Python can call.
 
     Parameters
@@ -57,13 +57,13 @@ class Entry:
         if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
             return self._by_numba()
         # Imported here, as Numba is, because they would take most of the package's import time.
-        from cxr_enhance._kernels.code_files import alone_at, keep_code, read_code
+        from cxr_enhance._kernels.code_files import compile_lock, keep_code, read_code
         from cxr_enhance._kernels.code_loader import load
 
         try:
             code = read_code(name)
             if code is None:
-                with alone_at(name):
+                with compile_lock(name):
                     code = read_code(name)  # another process may have compiled it meanwhile
                     if code is None:
                         from cxr_enhance._kernels.code_object import compile_kernel
@@ -81,14 +81,14 @@ class Entry:
         return kernel
 
 
-balance_u8 = Entry("enhance", "balance_u8")
-balance_u16 = Entry("enhance", "balance_u16")
-clahe_by_bins_u8 = Entry("enhance", "clahe_by_bins_u8")
-enhance_by_bins_u16 = Entry("enhance", "enhance_by_bins_u16")
-enhance_u8 = Entry("enhance", "enhance_u8")
-enhance_u16 = Entry("enhance", "enhance_u16")
-filter_rows = Entry("png_rows", "filter_rows")
-gray_image = Entry("enhance", "gray_image")
-repeat_gray = Entry("enhance", "repeat_gray")
-to_one_channel = Entry("enhance", "to_one_channel")
-white_balance_colour = Entry("enhance", "white_balance_colour")
+balance_u8 = KernelEntry("enhance", "balance_u8")
+balance_u16 = KernelEntry("enhance", "balance_u16")
+clahe_by_bins_u8 = KernelEntry("enhance", "clahe_by_bins_u8")
+enhance_by_bins_u16 = KernelEntry("enhance", "enhance_by_bins_u16")
+enhance_u8 = KernelEntry("enhance", "enhance_u8")
+enhance_u16 = KernelEntry("enhance", "enhance_u16")
+filter_rows = KernelEntry("png_rows", "filter_rows")
+gray_image = KernelEntry("enhance", "gray_image")
+repeat_gray = KernelEntry("enhance", "repeat_gray")
+to_one_channel = KernelEntry("enhance", "to_one_channel")
+white_balance_colour = KernelEntry("enhance", "white_balance_colour")

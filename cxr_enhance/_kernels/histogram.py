@@ -65,7 +65,7 @@ def count_lanes(
 
 # (T[::1], int64, int64, int32[::1], int64, int64) -> None
 @inline_kernel
-def count_stretch(
+def count_segment(
     row: npt.NDArray[np.unsignedinteger],
     start: int,
     stop: int,
@@ -85,7 +85,7 @@ def count_stretch(
 
 # (uint16[::1], int64, int64, int64, int32[::1], int64) -> None
 @inline_kernel
-def count_stretch_u16(
+def count_segment_u16(
     row: npt.NDArray[np.uint16],
     start: int,
     stop: int,
@@ -213,7 +213,7 @@ def count_row_by_lanes(
         rest = start + strip * LANES
         histogram = k * num_bins * LANES
         count_lanes(row, start, strip, strips, histogram)
-        count_stretch(row, rest, start + width, strips, histogram, LANES)
+        count_segment(row, rest, start + width, strips, histogram, LANES)
 
 
 # (int32[::1], Plan, int64, int32[::1]) -> None
@@ -287,7 +287,7 @@ def count_tile_row_u16(
     for y in range(tile_row * plan.tile_height, (tile_row + 1) * plan.tile_height):
         row = extended_row(src, tail, y, padded)
         for tile in range(plan.tiles_x):
-            count_stretch_u16(row, tile * width, (tile + 1) * width, low, counts, tile * n)
+            count_segment_u16(row, tile * width, (tile + 1) * width, low, counts, tile * n)
 
 
 # (uint8[:, ::1], Plan, int32[:, ::1], int64[::1]) -> None
@@ -349,7 +349,7 @@ def count_image_u8(src: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]) ->
     uncollected = 0
     for y in range(height):
         count_lanes(src[y], 0, strip, lanes, 0)
-        count_stretch(src[y], strip * LANES, width, part, 0, 1)
+        count_segment(src[y], strip * LANES, width, part, 0, 1)
         uncollected += width
         if uncollected > _COLLECT_AFTER or y == height - 1:
             merge_lanes(lanes, 0, _BINS_U8, part, 0, 1)
@@ -366,7 +366,7 @@ def count_image_u16(src: npt.NDArray[np.uint16], counts: npt.NDArray[np.int64]) 
     height, width = src.shape
     uncollected = 0
     for y in range(height):
-        count_stretch_u16(src[y], 0, width, 0, part, 0)
+        count_segment_u16(src[y], 0, width, 0, part, 0)
         uncollected += width
         if uncollected > _COLLECT_AFTER or y == height - 1:
             collect(part, counts)

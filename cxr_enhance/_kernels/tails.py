@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cxr_enhance._kernels.histogram import collect, count_image_u16, count_stretch_u16
+from cxr_enhance._kernels.histogram import collect, count_image_u16, count_segment_u16
 from cxr_enhance._kernels.jit import inline_kernel
 from cxr_enhance._kernels.stretch import order_statistic
 
@@ -47,8 +47,8 @@ def count_blocks_with_tails(
         for k in range(_U(_BLOCK)):
             farthest = max(farthest, _U16((_I32(row[start + k]) - middle) & _I32(0xFFFF)))
         if _I32(farthest) >= span:
-            count_stretch_u16(row, block * _BLOCK, (block + 1) * _BLOCK, 0, counts, 0)
-    count_stretch_u16(row, blocks * _BLOCK, row.size, 0, counts, 0)
+            count_segment_u16(row, block * _BLOCK, (block + 1) * _BLOCK, 0, counts, 0)
+    count_segment_u16(row, blocks * _BLOCK, row.size, 0, counts, 0)
 
 
 # (uint16[:, ::1], Plan, int64[::1]) -> bool
@@ -63,7 +63,7 @@ def count_tails(src: npt.NDArray[np.uint16], plan: Plan, counts: npt.NDArray[np.
     part = np.zeros(counts.size, np.int32)
     rows = 0
     for y in range(_EACH_ROW // 2, height, _EACH_ROW):
-        count_stretch_u16(src[y], 0, width, 0, part, 0)
+        count_segment_u16(src[y], 0, width, 0, part, 0)
         rows += 1
     counts[:] = 0
     collect(part, counts)

@@ -35,7 +35,7 @@ _OVERSHOOT = 0.25  # fraction of the range that resizing and noise may exceed it
 
 
 @dataclass(frozen=True)
-class Cures:
+class Suggestions:
     """Code that error messages recommend, in the syntax of one framework.
 
     `{0}` stands for the image. In `clip`, `{1}` and `{2}` stand for black and white; in `fill`,
@@ -47,14 +47,14 @@ class Cures:
     widen: str = "{0}.astype(np.{1})"
 
 
-NUMPY = Cures()
-TORCH = Cures(fill="{0}.nan_to_num({1})", widen="{0}.to(torch.{1})")
-KERAS = Cures(
+NUMPY = Suggestions()
+TORCH = Suggestions(fill="{0}.nan_to_num({1})", widen="{0}.to(torch.{1})")
+KERAS = Suggestions(
     clip="keras.ops.clip({0}, {1}, {2})",
     fill="keras.ops.nan_to_num({0}, nan={1})",
     widen='keras.ops.cast({0}, "{1}")',
 )
-TENSORFLOW = Cures(
+TENSORFLOW = Suggestions(
     clip="tf.clip_by_value({0}, {1}, {2})",
     fill="tf.where(tf.math.is_nan({0}), tf.cast({1}, {0}.dtype), {0})",
     widen="tf.cast({0}, tf.{1})",
@@ -84,7 +84,7 @@ def check_value_range(value: Any, default: ValueRange | None) -> ValueRange | No
     low, high = float(value[0]) + 0.0, float(value[1]) + 0.0  # -0.0 becomes 0.0
     if not (-math.inf < low < high < math.inf):  # False for NaN too
         raise ValueError(f"{rule}; got {value!r}.")
-    if not _holding((low, high), 16):
+    if not _sufficient_dtypes((low, high), 16):
         raise ValueError(f"`value_range` must be wide enough for 65536 levels; got {value!r}.")
     return low, high
 
@@ -106,7 +106,7 @@ def through_levels(
     *,
     bits: int | None = None,
     name: str = "image",
-    cures: Cures = NUMPY,
+    suggestions: Suggestions = NUMPY,
     clip: bool = False,
 ) -> Array:
     """Apply `function`, which takes uint8 and uint16, to an image that may be float.
@@ -124,7 +124,7 @@ def through_levels(
         Bits of a level, 1 to 16; None uses 8 for the range (0, 255) and 16 for other ranges.
     name : str, default "image"
         Name of the argument in error messages.
-    cures : Cures, default NUMPY
+    suggestions : Suggestions, default NUMPY
         Code that error messages recommend.
     clip : bool, default False
         True clips values outside the range and makes NaN black. False refuses both.
@@ -145,12 +145,12 @@ def through_levels(
     if not is_float(image.dtype):
         return function(image)  # type: ignore[no-any-return]
     bits = bits_of(value_range, bits)
-    check_precision(image.dtype.name, value_range, bits, name, cures)
+    check_precision(image.dtype.name, value_range, bits, name, suggestions)
     values = image.astype(np.float64)
     if clip:
         values = np.where(np.isnan(values), value_range[0], values)
     elif image.size:
-        check_values(float(values.min()), float(values.max()), value_range, bits, name, cures)
+        check_values(float(values.min()), float(values.max()), value_range, bits, name, suggestions)
     low, high = value_range
     top = (1 << bits) - 1
     levels = np.clip(np.rint((values - low) * top / (high - low)), 0, top)
@@ -166,21 +166,26 @@ def values_of(levels: Array, value_range: ValueRange, bits: int) -> Array:
 
 
 def check_precision(
-    dtype: str, value_range: ValueRange, bits: int, name: str, cures: Cures
+    dtype: str, value_range: ValueRange, bits: int, name: str, suggestions: Suggestions
 ) -> None:
     """Raise if values of `dtype` are too coarse to tell two neighbouring levels apart."""
-    holding = _holding(value_range, bits)
-    if dtype not in holding:
-        usual = [name for name in ("float32", "float64") if name in holding]
+    sufficient = _sufficient_dtypes(value_range, bits)
+    if dtype not in sufficient:
+        usual = [name for name in ("float32", "float64") if name in sufficient]
         dtypes = ["uint8", "uint16", *usual]
         raise TypeError(
             f"`{name}` must have dtype {', '.join(dtypes[:-1])} or {dtypes[-1]}; got {dtype}. Use "
-            f"{cures.widen.format(name, usual[0])}."
+            f"{suggestions.widen.format(name, usual[0])}."
         )
 
 
 def check_values(
-    least: float, most: float, value_range: ValueRange, bits: int, name: str, cures: Cures
+    least: float,
+    most: float,
+    value_range: ValueRange,
+    bits: int,
+    name: str,
+    suggestions: Suggestions,
 ) -> None:
     """Raise if values lie outside the range, or if the range seems to be the wrong one.
 
@@ -196,7 +201,7 @@ def check_values(
     black, white = _plain(low), _plain(high)
     raise ValueError(
         f"`{name}` must lie in {black}..{white}, its value range, where it is float; got "
-        f"{least:.9g}..{most:.9g}. {_cure(least, most, value_range, name, cures)}"
+        f"{least:.9g}..{most:.9g}. {_suggestion(least, most, value_range, name, suggestions)}"
     )
 
 
@@ -209,11 +214,13 @@ def check_levels(most: int, bits: int, name: str) -> None:
         )
 
 
-def _cure(least: float, most: float, value_range: ValueRange, name: str, cures: Cures) -> str:
+def _suggestion(
+    least: float, most: float, value_range: ValueRange, name: str, suggestions: Suggestions
+) -> str:
     low, high = value_range
     black, white = _plain(low), _plain(high)
     if math.isnan(least) or math.isnan(most):
-        return f"Make NaN black with {cures.fill.format(name, black)}."
+        return f"Make NaN black with {suggestions.fill.format(name, black)}."
     others = [
         usual
         for usual in _USUAL
@@ -224,8 +231,9 @@ def _cure(least: float, most: float, value_range: ValueRange, name: str, cures: 
     narrow = [usual for usual in others if usual[1] - usual[0] < high - low]
     beyond = max(low - least, most - high) / (high - low)
     if not narrow and beyond <= _OVERSHOOT:
+        clip = suggestions.clip.format(name, black, white)
         return (
-            f"If resizing or noise took values beyond, use {cures.clip.format(name, black, white)};"
+            f"If resizing or noise took values beyond, use {clip};"
             " if black and white are other values, pass them as value_range=(black, white)."
         )
     for usual in narrow or others:
@@ -236,7 +244,7 @@ def _cure(least: float, most: float, value_range: ValueRange, name: str, cures: 
     return "Pass the values of black and white as value_range=(black, white)."
 
 
-def _holding(value_range: ValueRange, bits: int) -> list[str]:
+def _sufficient_dtypes(value_range: ValueRange, bits: int) -> list[str]:
     """Return the names of the float dtypes whose values are no further apart than the levels."""
     low, high = value_range
     step = (high - low) / ((1 << bits) - 1)

@@ -106,9 +106,14 @@ class Enhance(Transform):  # type: ignore[misc]
             raise ValueError(f"`img` must have at least one pixel; got shape {array.shape}.")
         function = functools.partial(cxr_enhance.enhance, params=self.params)
         image = np.moveaxis(array, 0, -1)
-        cures = TORCH if is_tensor else NUMPY
+        suggestions = TORCH if is_tensor else NUMPY
         result = through_levels(
-            function, image, self.value_range, bits=self.params.bits, name="img", cures=cures
+            function,
+            image,
+            self.value_range,
+            bits=self.params.bits,
+            name="img",
+            suggestions=suggestions,
         )
         if result.ndim == 2:
             result = result[..., None]

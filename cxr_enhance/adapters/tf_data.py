@@ -120,7 +120,7 @@ def enhance_op(
                 floats,  # type: ignore[arg-type]
                 bits=None if params is None else params.bits,
                 name="images",
-                cures=TENSORFLOW,
+                suggestions=TENSORFLOW,
             )
         out = _empty_aligned((*images.shape[: 3 if batched else 2], *channels), images.dtype)
         if batched:

@@ -359,9 +359,11 @@ def _through_levels(
     name: str,
     image: Any,
 ) -> Any:
-    cures = TORCH if isinstance(image, torch.Tensor) else NUMPY
+    suggestions = TORCH if isinstance(image, torch.Tensor) else NUMPY
     bits = transform.params.bits
-    return through_levels(function, array, transform.value_range, bits=bits, name=name, cures=cures)
+    return through_levels(
+        function, array, transform.value_range, bits=bits, name=name, suggestions=suggestions
+    )
 
 
 def _like(result: Any, image: Any) -> Any:

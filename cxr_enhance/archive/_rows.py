@@ -38,10 +38,10 @@ def row_of(line: bytes) -> dict[str, Any] | None:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) and _is_whole(row) else None
+    return row if isinstance(row, dict) and _has_valid_fields(row) else None
 
 
-def _is_whole(row: dict[str, Any]) -> bool:
+def _has_valid_fields(row: dict[str, Any]) -> bool:
     """Return whether a row has valid fields; people may have edited the manifest."""
     if row.get("status") == RUN:
         return isinstance(row.get("options"), dict)
@@ -54,7 +54,7 @@ def _is_whole(row: dict[str, Any]) -> bool:
     )
 
 
-def is_cut_row(end: bytes, *, alone: bool) -> bool:
+def is_incomplete_row(end: bytes, *, needs_second_column: bool) -> bool:
     """Return whether the bytes after a file's last line end are an incomplete row.
 
     A killed writer leaves an incomplete row.
@@ -63,9 +63,9 @@ def is_cut_row(end: bytes, *, alone: bool) -> bool:
     ----------
     end : bytes
         The bytes after the last line end; not empty.
-    alone : bool
-        True if no complete line precedes `end`. Then `end` must hold the name of a second column,
-        so that the start of another JSON file is not mistaken for a row.
+    needs_second_column : bool
+        True if `end` must hold the name of a second column. A writer requires this if no complete
+        line precedes `end`, so that the start of another JSON file is not mistaken for a row.
     """
     if len(end) >= _MAX_BYTES or not end.isascii():
         return False
@@ -74,14 +74,14 @@ def is_cut_row(end: bytes, *, alone: bool) -> bool:
         return False
     for start, columns in _STARTS.items():
         if start.startswith(text):
-            return not alone
+            return not needs_second_column
         if not text.startswith(start):
             continue
         names = tuple(_COLUMN.findall(text))[: len(columns)]
         is_complete = row_of(end) is not None or _is_json(text)
         if names != columns[: len(names)] or (is_complete and names not in _COMPLETE_ROWS):
             return False
-        return not alone or len(names) > 1
+        return not needs_second_column or len(names) > 1
     return False
 
 
@@ -114,7 +114,7 @@ def check_is_manifest(path: str) -> None:
     if lines:
         is_manifest = any(row_of(line) is not None for line in lines)
     else:
-        is_manifest = not end or is_cut_row(end, alone=False)
+        is_manifest = not end or is_incomplete_row(end, needs_second_column=False)
     if not is_manifest:
         raise ValueError(
             f"`--manifest` must name a new file or a manifest of an earlier run; got {path!r}, "

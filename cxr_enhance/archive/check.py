@@ -93,7 +93,7 @@ def check_file(file: PlannedFile) -> Checked | None:
         options = ReadOptions()
         data = read_if_image(file.source, options)
         if data is None:
-            if not file.named and not is_image_name(file.source):
+            if not file.is_named_by_user and not is_image_name(file.source):
                 return None
             data = read_start(file.source)  # decode_image raises the error that names its format
         image = decode_image(data, options).image

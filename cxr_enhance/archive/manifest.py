@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance._version import __version__
 from cxr_enhance.archive._locks import locked
-from cxr_enhance.archive._rows import RUN, check_is_manifest, is_cut_row, row_of
+from cxr_enhance.archive._rows import RUN, check_is_manifest, is_incomplete_row, row_of
 from cxr_enhance.preparation.transform import COLUMNS
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class ManifestWriter:
             size, end = os.fstat(self._file).st_size, _end_of_whole_lines(self._file)
             if end < size:
                 left = _read_at(self._file, end, min(size - end, _TAIL_BYTES << 4))
-                if is_cut_row(left, alone=not end):
+                if is_incomplete_row(left, needs_second_column=not end):
                     os.ftruncate(self._file, end)
                 else:
                     line, end = b"\n" + line, size

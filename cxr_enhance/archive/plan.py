@@ -115,8 +115,8 @@ def plan_files(
     if listed or len(inputs) > 1:
         index_of = {}
     for path in inputs:
-        for source, cut, root, named in _find(path, out, plan):
-            _add(files, index_of, source, cut, root, named)
+        for source, cut, root, is_named_by_user in _find(path, out, plan):
+            _add(files, index_of, source, cut, root, is_named_by_user)
     roots = {path if os.path.isdir(path) else os.path.dirname(path) or "." for path in inputs}
     if listed:
         common = _common_folder(listed)
@@ -125,7 +125,7 @@ def plan_files(
             _add(files, index_of, source, cut, root, True)
     plan.roots = sorted(roots)
     del index_of
-    files.settle_names()
+    files.choose_names()
     _drop_outputs_that_are_inputs(plan)
     if shard is not None:
         files.keep([i for i in range(len(files)) if _is_in_shard(files.origin(i).relative, shard)])
@@ -139,15 +139,15 @@ def _add(
     source: str,
     cut: int,
     root: str,
-    named: bool,
+    is_named_by_user: bool,
 ) -> None:
     if index_of is not None:
         path = os.path.abspath(source)
         index = index_of.setdefault(source if path == source else path, len(files))
         if index < len(files):
-            files.improve(index, source, cut, root, named=named)
+            files.add_path(index, source, cut, root, is_named_by_user=is_named_by_user)
             return
-    files.add(source, cut, root, named=named)
+    files.add(source, cut, root, is_named_by_user=is_named_by_user)
 
 
 def _find(path: str, out: str, plan: Plan) -> Iterator[tuple[str, int, str, bool]]:

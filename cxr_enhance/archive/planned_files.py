@@ -15,7 +15,7 @@ class PlannedFile(NamedTuple):
 
     source: str
     target: str
-    named: bool  # True: named by the user; fails if it is not an image. False: found in a folder
+    is_named_by_user: bool  # True: fails if it is not an image. False: found in a folder
     replace: bool = False  # whether an existing output is overwritten
 
 
@@ -26,7 +26,7 @@ class PlannedFiles(Sequence[PlannedFile]):
         self._out, self._naming = out, naming
         self._sources: list[str] = []
         self._cuts = array("I")  # for each source, the index at which its relative part begins
-        self._named = bytearray()
+        self._named_by_user = bytearray()
         self._root_of = array("I")
         self._roots: list[str] = []
         self._levels = bytearray()
@@ -41,7 +41,9 @@ class PlannedFiles(Sequence[PlannedFile]):
     def __getitem__(self, index: int | slice) -> PlannedFile | list[PlannedFile]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        return PlannedFile(self._sources[index], self.target(index), bool(self._named[index]))
+        return PlannedFile(
+            self._sources[index], self.target(index), bool(self._named_by_user[index])
+        )
 
     @property
     def extension(self) -> str:
@@ -65,24 +67,26 @@ class PlannedFiles(Sequence[PlannedFile]):
         source = self._sources[index]
         return Origin(source, source[self._cuts[index] :], self._roots[self._root_of[index]])
 
-    def add(self, source: str, cut: int, root: str, *, named: bool) -> None:
+    def add(self, source: str, cut: int, root: str, *, is_named_by_user: bool) -> None:
         """Append a file whose relative part begins at `cut`."""
         if not self._roots or self._roots[-1] != root:
             self._roots.append(root)
         self._sources.append(source)
         self._cuts.append(cut)
         self._root_of.append(len(self._roots) - 1)
-        self._named.append(named)
+        self._named_by_user.append(is_named_by_user)
 
-    def improve(self, index: int, source: str, cut: int, root: str, *, named: bool) -> None:
+    def add_path(
+        self, index: int, source: str, cut: int, root: str, *, is_named_by_user: bool
+    ) -> None:
         """Record another path of a planned file; keep the path with the longer relative part."""
         if len(source) - cut > len(self._sources[index]) - self._cuts[index]:
             self._roots.append(root)
             self._sources[index], self._cuts[index] = source, cut
             self._root_of[index] = len(self._roots) - 1
-        self._named[index] |= named
+        self._named_by_user[index] |= is_named_by_user
 
-    def settle_names(self) -> None:
+    def choose_names(self) -> None:
         """Choose all output names; must be called once, after the last file was added."""
         self._levels = distinct_levels(len(self), self.origin, self._naming)
 
@@ -91,5 +95,5 @@ class PlannedFiles(Sequence[PlannedFile]):
         self._sources = [self._sources[i] for i in indices]
         self._cuts = array("I", (self._cuts[i] for i in indices))
         self._root_of = array("I", (self._root_of[i] for i in indices))
-        self._named = bytearray(self._named[i] for i in indices)
+        self._named_by_user = bytearray(self._named_by_user[i] for i in indices)
         self._levels = bytearray(self._levels[i] for i in indices)

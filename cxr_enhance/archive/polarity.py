@@ -23,7 +23,7 @@ Invert: TypeAlias = Literal["note", "auto", "yes", "no"]
 class Polarity(NamedTuple):
     """Whether black and white of an image were exchanged, and the note and hints about it."""
 
-    is_turned: bool = False
+    is_inverted: bool = False
     note: str = ""
     hints: tuple[Hint, ...] = ()
 
@@ -39,12 +39,12 @@ _NOTED = Polarity(
         ),
     ),
 )
-_TURNED = Polarity(
-    is_turned=True,
+_INVERTED = Polarity(
+    is_inverted=True,
     note="inverted, as upper corners and lungs were brighter than the spine",
     hints=(Hint("inverted", "black and white looked the wrong way round and were turned over."),),
 )
-_TURNED_AS_ASKED = Polarity(is_turned=True, note="inverted, as --invert yes asked")
+_INVERTED_AS_ASKED = Polarity(is_inverted=True, note="inverted, as --invert yes asked")
 
 
 def with_polarity(decoded: Decoded, invert: Invert, bits: int | None) -> tuple[Decoded, Polarity]:
@@ -73,20 +73,20 @@ def with_polarity(decoded: Decoded, invert: Invert, bits: int | None) -> tuple[D
     if invert == "note":
         return decoded, _NOTED
     white = 2 ** (decoded.bits or bits or 8 * decoded.image.itemsize) - 1
-    turned = decoded._replace(
-        image=_turned(decoded.image, white, has_padding=decoded.padding > 0),
+    inverted = decoded._replace(
+        image=_invert(decoded.image, white, has_padding=decoded.padding > 0),
         was_inverted=not decoded.was_inverted,
     )
-    return turned, _TURNED if invert == "auto" else _TURNED_AS_ASKED
+    return inverted, _INVERTED if invert == "auto" else _INVERTED_AS_ASKED
 
 
-def _turned(image: Image, white: int, *, has_padding: bool) -> Image:
+def _invert(image: Image, white: int, *, has_padding: bool) -> Image:
     """Subtract each value from white; padding becomes as dark as the darkest other pixel."""
     if int(image.max()) > white:  # `enhance` refuses the image, with its own message
         return image
-    turned: Image = np.subtract(white, image, dtype=image.dtype)
+    inverted: Image = np.subtract(white, image, dtype=image.dtype)
     if has_padding:
         is_dark = image == image.min()
         if not is_dark.all():
-            turned[is_dark] = turned[~is_dark].min()
-    return turned
+            inverted[is_dark] = inverted[~is_dark].min()
+    return inverted

@@ -239,7 +239,7 @@ def _settle(
         is_lasting = is_same_run and not rows.retry[index]
         again = changed or (status == "failed" and (current.retry_failed or not is_lasting))
         if status == "skipped":
-            again = again or not current.selection.stands_by(rows.reasons.get(index, ""))
+            again = again or not current.selection.would_skip_again(rows.reasons.get(index, ""))
         if again and rows.was_written(index):  # an earlier run wrote the output, a later one failed
             replace = _size(work.files.target(index)) == rows.output_size[index]
     else:

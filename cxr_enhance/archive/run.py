@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cxr_enhance.archive._rows import check_is_manifest
 from cxr_enhance.archive.engines.local import LocalEngine
+from cxr_enhance.archive.identifying_names import IdentifyingNames, find_identifying_names
 from cxr_enhance.archive.manifest import (
     MANIFEST_NAME,
     ManifestWriter,
@@ -23,7 +24,6 @@ from cxr_enhance.archive.samples.plan import SampleOptions, SamplePlan, drop_oth
 from cxr_enhance.archive.samples.resume import PendingSamples, find_pending_samples
 from cxr_enhance.archive.settings import Settings
 from cxr_enhance.archive.task import is_image_name
-from cxr_enhance.archive.telling_names import TellingNames, find_telling_names
 from cxr_enhance.archive.workspace import unrecorded_outputs, workspace
 
 if TYPE_CHECKING:
@@ -98,14 +98,14 @@ class PreparedRun:
             _check_apart(self.manifest, self.plan.files)
         check_is_manifest(self.manifest)
 
-    def telling_names(self) -> TellingNames:
+    def identifying_names(self) -> IdentifyingNames:
         """Count the output names that may identify a patient although --strip-identity is set.
 
         The number is 0 without --strip-identity and with flat names.
         """
         if not self.settings.job.strip_identity or self.settings.flat_names:
-            return TellingNames(0, "")
-        return find_telling_names(self.plan.files)
+            return IdentifyingNames(0, "")
+        return find_identifying_names(self.plan.files)
 
     def other_options(self) -> list[str]:
         """Describe which options of existing outputs differ from those of this run.
@@ -190,7 +190,7 @@ def _check_apart(manifest: str, files: PlannedFiles) -> None:
     for index in range(len(files)):
         source = files.source(index)
         is_input = os.path.basename(source) in names and os.path.realpath(source) == resolved
-        if is_input and (files[index].named or is_image_name(source)):
+        if is_input and (files[index].is_named_by_user or is_image_name(source)):
             raise ValueError(f"`--manifest` must not be an input; got {manifest!r}.")
         if may_be_output and os.path.realpath(files.target(index)) == resolved:
             raise ValueError(f"`--manifest` must not be an output; got {manifest!r}.")

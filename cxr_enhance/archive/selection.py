@@ -101,7 +101,7 @@ class Selection:
         reasons = (criterion.reason_against(texts) for criterion in self.criteria)
         return next(filter(None, reasons), "")
 
-    def stands_by(self, reason: str) -> bool:
+    def would_skip_again(self, reason: str) -> bool:
         """Return whether a file that an earlier run skipped for `reason` would be skipped again.
 
         If this selection has the criterion that is in `reason`, it does not choose the file,

@@ -137,7 +137,9 @@ def make_output(
         if stopped():
             return None
         notes = list(decoded.notes)
-        content = encoded_output(image, data, job, notes, transform, is_turned=polarity.is_turned)
+        content = encoded_output(
+            image, data, job, notes, transform, is_inverted=polarity.is_inverted
+        )
         if stopped():
             return None
         outcome = outcome._replace(
@@ -296,7 +298,7 @@ def encoded_output(
     notes: list[str],
     transform: Transform | None = None,
     *,
-    is_turned: bool = False,
+    is_inverted: bool = False,
 ) -> bytes:
     """Encode an output by the options of `job`; DICOM outputs keep the header in `data`."""
     if job.output_format != "dicom":
@@ -312,13 +314,13 @@ def encoded_output(
         pseudonym_key=job.pseudonym_key,
         bits=None if job.params is None else job.params.bits,
         scale=None if transform is None or transform.is_stretch else transform.scale,
-        is_turned=is_turned,
+        is_inverted=is_inverted,
         notes=notes,
     )
 
 
 def _should_be_image(file: PlannedFile) -> bool:
-    return file.named or is_image_name(file.source)
+    return file.is_named_by_user or is_image_name(file.source)
 
 
 def is_image_name(path: str) -> bool:

@@ -215,10 +215,10 @@ def _panels(path: Path, variants: Sequence[Variant], notes: dict[str, None]) -> 
         if decoded.notes:
             notes[f"DICOM header amiss: {'; '.join(decoded.notes)}. File: {str(path)!r}"] = None
         bits = None if variant.job.params is None else variant.job.params.bits
-        turned, polarity = with_polarity(decoded, variant.job.invert, bits)
+        source, polarity = with_polarity(decoded, variant.job.invert, bits)
         hints = list(polarity.hints)
         try:
-            after = result_image(turned, variant.job, hints).image
+            after = result_image(source, variant.job, hints).image
         except ValueError as error:
             raise ValueError(f"{error} File: {str(path)!r}.") from error
         notes.update(dict.fromkeys(hint.sentence for hint in hints))

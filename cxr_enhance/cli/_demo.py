@@ -12,7 +12,7 @@ from cxr_enhance._enhance import enhance
 from cxr_enhance.cli import console
 from cxr_enhance.cli._figure import draw_before_after
 from cxr_enhance.io.atomic import write_atomically
-from cxr_enhance.io.folders import check_way
+from cxr_enhance.io.folders import check_parent_references
 from cxr_enhance.io.write import encode_image
 from cxr_enhance.synthetic import synthetic_radiograph
 
@@ -37,7 +37,7 @@ def demo(folder: Path) -> int:
     with console.errors_exit_with(console.FAILED):
         console.load_quiet_opencv()
     with console.errors_exit_with(console.WRONG_USAGE):
-        check_way(str(folder), "DIR")
+        check_parent_references(str(folder), "DIR")
         folder.mkdir(parents=True, exist_ok=True)
     with console.errors_exit_with(console.FAILED):
         enhanced, first, median = _timed(radiograph)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cxr_enhance.io.folders import check_way
+from cxr_enhance.io.folders import check_parent_references
 
 if TYPE_CHECKING:
     from cxr_enhance.archive.settings import Settings
@@ -24,7 +24,7 @@ def check_folders(settings: Settings) -> None:
     inputs, out = settings.inputs, settings.out
     if not out or not all(inputs):
         raise ValueError("`INPUT` and `--out` must name files and folders; got ''.")
-    check_way(out, "--out")
+    check_parent_references(out, "--out")
     for path in inputs:
         if os.path.isdir(path) and os.path.isdir(out) and os.path.samefile(path, out):
             raise ValueError(f"`--out` must not be an input folder; got {out!r}.")

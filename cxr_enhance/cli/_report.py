@@ -151,7 +151,7 @@ def as_dict(prepared: PreparedRun, tally: Tally, seconds: float, status: int) ->
         "other_options": prepared.other_options(),
         "edited_outputs": work.edited,
         "unrecorded_outputs": tally.unrecorded,
-        "telling_names": prepared.telling_names().number,
+        "telling_names": prepared.identifying_names().number,
         "unrecorded_outputs_of_changed_inputs": (
             0 if isinstance(work, PendingSamples) else work.unrecorded_changed
         ),
@@ -192,7 +192,7 @@ def warning_of_names(prepared: PreparedRun) -> str | None:
 
     The warning concerns outputs whose header was stripped of identity.
     """
-    count, example = prepared.telling_names()
+    count, example = prepared.identifying_names()
     if not count:
         return None
     return (

@@ -38,9 +38,9 @@ def run(settings: Settings, *, dry_run: bool, quiet: bool, as_json: bool) -> int
         prepared = prepare(settings)
     with console.errors_exit_with(console.WRONG_USAGE):
         prepared.check()
-    telling_names = warning_of_names(prepared)
-    if telling_names is not None:
-        console.complain(telling_names)
+    warning = warning_of_names(prepared)
+    if warning is not None:
+        console.complain(warning)
     if dry_run:
         for line in dry_run_lines(prepared, as_json=as_json, quiet=quiet):
             console.say(line)

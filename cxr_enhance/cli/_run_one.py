@@ -13,7 +13,7 @@ from cxr_enhance.archive.job import format_of_ending, is_image_ending
 from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.cli import console
 from cxr_enhance.io.dicom.plugins import load_pydicom
-from cxr_enhance.io.folders import check_way
+from cxr_enhance.io.folders import check_parent_references
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def check(
             )
     if not inputs[0]:
         raise ValueError("`INPUT` and `--out` must name files and folders; got ''.")
-    check_way(out, "--out")
+    check_parent_references(out, "--out")
     both_exist = os.path.exists(out) and os.path.exists(inputs[0])
     if both_exist and os.path.samefile(inputs[0], out):
         raise ValueError(f"`--out` must not be the image itself; got {out!r}.")

@@ -45,7 +45,7 @@ def tune(
     if open_browser:
         console.say(f"Open {server.address}")
         console.say("Ends ten seconds after its last page was closed, or with Ctrl-C.")
-        webbrowser.open(server.door)
+        webbrowser.open(server.one_time_address)
     else:
         console.say(server.address)
     server.run_until_closed()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from cxr_enhance.io.dicom.decode_apart import kill_decoders
+from cxr_enhance.io.dicom.decoder_pool import kill_decoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

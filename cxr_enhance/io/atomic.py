@@ -116,7 +116,7 @@ def fill_atomically(
 
 
 @contextlib.contextmanager
-def replaces_whole(path: Path) -> Iterator[Path]:
+def replace_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` after the block.
 
     The temporary path has the suffixes of `path`.
@@ -154,7 +154,7 @@ def replaces_whole(path: Path) -> Iterator[Path]:
             _remove(leftover)
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_content_atomically(path: Path, content: str | bytes) -> None:
     """Write one file atomically; encode text as UTF-8; replace an existing file.
 
     See `write_atomically`.

@@ -20,7 +20,7 @@ IMAGE_SUFFIXES = frozenset((
 """The suffixes of image files, in lower case; DICOM files often have no suffix."""
 
 
-class Entry(NamedTuple):
+class FolderEntry(NamedTuple):
     """An entry below a folder: a file, or a folder that is not listed.
 
     Parameters
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
     is_link: bool = False
 
 
-def walk_folder(top: str, skip: Callable[[os.DirEntry[str]], bool]) -> Iterator[Entry]:
+def walk_folder(top: str, skip: Callable[[os.DirEntry[str]], bool]) -> Iterator[FolderEntry]:
     """Yield the entries below `top`, subfolders of any depth included.
 
     Parameters
@@ -58,7 +58,7 @@ def walk_folder(top: str, skip: Callable[[os.DirEntry[str]], bool]) -> Iterator[
 
     Yields
     ------
-    Entry
+    FolderEntry
     """
     folders = [top]
     while folders:
@@ -68,7 +68,7 @@ def walk_folder(top: str, skip: Callable[[os.DirEntry[str]], bool]) -> Iterator[
                 entries = sorted(scanned, key=lambda entry: entry.name)
         except OSError as error:
             reason = error.strerror or str(error)
-            yield Entry("unlistable", folder, os.path.basename(folder), reason)
+            yield FolderEntry("unlistable", folder, os.path.basename(folder), reason)
             continue
         inner = []
         for entry in entries:
@@ -77,11 +77,11 @@ def walk_folder(top: str, skip: Callable[[os.DirEntry[str]], bool]) -> Iterator[
             if entry.is_dir(follow_symlinks=False):
                 inner.append(entry.path)
             else:
-                yield Entry(_kind(entry), entry.path, entry.name, is_link=entry.is_symlink())
+                yield FolderEntry(_kind(entry), entry.path, entry.name, is_link=entry.is_symlink())
         folders.extend(reversed(inner))
 
 
-def check_way(path: str | os.PathLike[str], option: str) -> None:
+def check_parent_references(path: str | os.PathLike[str], option: str) -> None:
     """Refuse a path with ``..`` after a folder that does not exist.
 
     Writing to such a path would make the missing folder.
@@ -91,8 +91,8 @@ def check_way(path: str | os.PathLike[str], option: str) -> None:
     ValueError
         If `path` is such a path; the message names `option`.
     """
-    way = Path(path)
-    for step in [step for step in (way, *way.parents) if step.name == ".."]:
+    target = Path(path)
+    for step in [step for step in (target, *target.parents) if step.name == ".."]:
         if not step.parent.is_dir():
             raise ValueError(
                 f"`{option}` must go through folders that exist where it goes up again; got "

@@ -96,7 +96,7 @@ def prepare(
     result = prepared_image(source, preparation, plan, chain)
     if preparation.dtype is not None:
         bits = None if params is None else params.bits
-        result = of_dtype(result, np.dtype(preparation.dtype), bits)
+        result = scale_to_dtype(result, np.dtype(preparation.dtype), bits)
     if np.may_share_memory(result, image):
         result = result.copy()
     return Prepared(np.ascontiguousarray(result), plan.transform)
@@ -121,7 +121,7 @@ def prepared_image(
     return _placed(inside.of(image), transform, preparation.interpolation)
 
 
-def of_dtype(image: Image, dtype: np.dtype[Any], bits: int | None) -> Image:
+def scale_to_dtype(image: Image, dtype: np.dtype[Any], bits: int | None) -> Image:
     """Scale values so that white becomes the largest value of `dtype`; rounded.
 
     White is ``2**bits - 1``, or the largest value of the image's dtype if `bits` is None.

@@ -202,18 +202,18 @@ def _vessels(x: Map, y: Map, random: RandomBits) -> Map:
         while twigs:
             start, heading, radius, depth = twigs.pop()
             for _ in range(3):
-                heading = _turned(heading, random.uniform(-0.25, 0.25))
+                heading = _rotate(heading, random.uniform(-0.25, 0.25))
                 end = (start[0] + 0.055 * heading[0], start[1] + 0.055 * heading[1])
                 _add_segment(drawn, across, down, start, end, radius)
                 start, radius = end, radius * 0.86
             if depth < 3:
                 spread = random.uniform(0.3, 0.6)
-                twigs.append((start, _turned(heading, spread), radius * 0.85, depth + 1))
-                twigs.append((start, _turned(heading, -spread), radius * 0.7, depth + 1))
+                twigs.append((start, _rotate(heading, spread), radius * 0.85, depth + 1))
+                twigs.append((start, _rotate(heading, -spread), radius * 0.7, depth + 1))
     return drawn
 
 
-def _turned(heading: tuple[float, float], by: float) -> tuple[float, float]:
+def _rotate(heading: tuple[float, float], by: float) -> tuple[float, float]:
     dx, dy = heading[0] - by * heading[1], heading[1] + by * heading[0]
     length = math.sqrt(dx * dx + dy * dy)
     return dx / length, dy / length

@@ -102,7 +102,7 @@ class TunerServer:
     ----------
     address : str
         Address of the page, with the token.
-    door : str
+    one_time_address : str
         An address that redirects to `address` once. A browser is started with this address, because
         other users of the machine can see the arguments of programs.
     """
@@ -125,7 +125,7 @@ class TunerServer:
         settings.allowed_ws_origin = [self._origin]
         self.address = f"http://{self._origin}/{token}/"
         key = secrets.token_urlsafe(32)
-        self.door = f"http://{self._origin}/{key}"
+        self.one_time_address = f"http://{self._origin}/{key}"
         inward = Application([(".*", RedirectHandler, {"url": self.address, "permanent": False})])
         self._server._http.request_callback = RuleRouter([
             Rule(_FirstRequest(self._origin, f"/{key}"), inward),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cxr_enhance import __version__
-from cxr_enhance.io.atomic import replaces_whole, write_whole
+from cxr_enhance.io.atomic import replace_atomically, write_content_atomically
 from cxr_models._json import read_json
 from cxr_models.cli import _console
 from cxr_models.records.demo import write_demo_set
@@ -46,7 +46,7 @@ def demo(folder: Path, epochs: int) -> int:
         _check_folder(folder, epochs)
     with _console.errors_exit_with(_console.FAILED):
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / _MARK, json.dumps(_mark(epochs)) + "\n")
+        write_content_atomically(folder / _MARK, json.dumps(_mark(epochs)) + "\n")
         _draw(folder / "first-clinic", _PATIENTS, other_source=False)
         _draw(folder / "second-clinic", _OTHER_PATIENTS, other_source=True)
     steps = _steps(folder, epochs)
@@ -146,7 +146,7 @@ def _draw(folder: Path, patients: int, *, other_source: bool) -> None:
     if folder.exists():
         return
     _console.say(f"drawing {6 * patients} radiographs into {_console.printable(str(folder))}")
-    with replaces_whole(folder) as temporary:
+    with replace_atomically(folder) as temporary:
         write_demo_set(temporary, patients=patients, other_source=other_source)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from cxr_enhance.io.atomic import write_whole
+from cxr_enhance.io.atomic import write_content_atomically
 from cxr_models._cells import escape_formula, original_cell
 from cxr_models._json import parse_json
 from cxr_models._typed_json import converted, from_json, to_json
@@ -129,7 +129,7 @@ def write_table(path: str | os.PathLike[str], tag: str, head: TableHead, text: b
     OSError
         If the file cannot be written.
     """
-    write_whole(Path(path), f"{tag}{json.dumps(to_json(head))}\n".encode() + text)
+    write_content_atomically(Path(path), f"{tag}{json.dumps(to_json(head))}\n".encode() + text)
 
 
 def read_origin(path: str | os.PathLike[str]) -> Origin | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from cxr_enhance.io.atomic import write_whole
+from cxr_enhance.io.atomic import write_content_atomically
 from cxr_models._outputs import Kind
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
     """
     _, coded = cv2.imencode(".png", image[..., ::-1])
     png = coded.tobytes()
-    write_whole(path, png[:_AFTER_HEAD] + _CHUNK + png[_AFTER_HEAD:])
+    write_content_atomically(path, png[:_AFTER_HEAD] + _CHUNK + png[_AFTER_HEAD:])
 
 
 def _is_picture(path: Path) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 
 import cxr_enhance
 from cxr_enhance import usable_cpus
-from cxr_enhance.io.atomic import replaces_whole
+from cxr_enhance.io.atomic import replace_atomically
 from cxr_enhance.io.samples import file_behind
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def cached_images(
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         # Images are written, not assigned to a memory map: a full disk then raises an error
         # instead of killing the process.
-        with replaces_whole(path) as temporary, temporary.open("wb") as file:
+        with replace_atomically(path) as temporary, temporary.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, len(paths), _CHUNK):
                 part = paths[start : start + _CHUNK]

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_enhance.io.atomic import replaces_whole
+from cxr_enhance.io.atomic import replace_atomically
 from cxr_models._cells import escape_formula, original_cell
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def write_cells(
     The caller has made the cells safe with `escape_formula`; names of columns are made safe here.
     """
     with (
-        replaces_whole(Path(path)) as temporary,
+        replace_atomically(Path(path)) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         if comment:

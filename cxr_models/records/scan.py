@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from cxr_enhance.io.folders import IMAGE_SUFFIXES, Entry, walk_folder
+from cxr_enhance.io.folders import IMAGE_SUFFIXES, FolderEntry, walk_folder
 
 _SUFFIXES = tuple(IMAGE_SUFFIXES)  # a tuple, because `str.endswith` accepts tuples only
 _NO_DICOM = tuple(IMAGE_SUFFIXES - {".dcm", ".dicom"})
@@ -80,7 +80,7 @@ def may_be_dicom(file: str) -> bool:
     return not file.lower().endswith(_NO_DICOM)
 
 
-def _is_image(entry: Entry) -> bool:
+def _is_image(entry: FolderEntry) -> bool:
     name = entry.name.lower()
     has_image_suffix = name.endswith(_SUFFIXES)
     # A broken link with the suffix of an image counts as an image: reading it reports the error.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr_enhance.io.atomic import replaces_whole, write_whole
+from cxr_enhance.io.atomic import replace_atomically, write_content_atomically
 from cxr_models._typed_json import converted, from_json, read_object, to_json
 from cxr_models.config import RunConfig
 from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
@@ -211,10 +211,10 @@ class RunFolder:
             return
         self.path.mkdir(parents=True, exist_ok=True)
         # This file is written first, because it makes the folder the folder of a run.
-        write_whole(self.config_file, config.to_json())
+        write_content_atomically(self.config_file, config.to_json())
         (self.path / _PHASES).mkdir(exist_ok=True)
         (self.path / _BACKUP).mkdir(exist_ok=True)
-        write_whole(self.facts_file, json.dumps(to_json(facts), indent=2) + "\n")
+        write_content_atomically(self.facts_file, json.dumps(to_json(facts), indent=2) + "\n")
 
     def write_kept(self, row: EpochRow) -> None:
         """Write the epoch of the best weights into run.json."""
@@ -226,7 +226,7 @@ class RunFolder:
 
     def _add_fact(self, name: str, value: object) -> None:
         stored = {**read_object(self.facts_file), name: value}
-        write_whole(self.facts_file, json.dumps(stored, indent=2) + "\n")
+        write_content_atomically(self.facts_file, json.dumps(stored, indent=2) + "\n")
 
     def read_history(self) -> list[EpochRow]:
         """Return the rows of the history; an empty list if the file does not exist.
@@ -263,7 +263,7 @@ class RunFolder:
         """Write all rows of the history."""
         lines = [",".join(HISTORY_COLUMNS)]
         lines += [",".join(str(getattr(row, name)) for name in HISTORY_COLUMNS) for row in rows]
-        write_whole(self.history_file, "\n".join(lines) + "\n")
+        write_content_atomically(self.history_file, "\n".join(lines) + "\n")
 
     def newest_backup(self) -> tuple[Path, int, int] | None:
         """Return the newest backup; None if there is no backup.
@@ -320,5 +320,5 @@ class RunFolder:
     @staticmethod
     def save_weights(model: Any, path: Path) -> None:
         """Save weights atomically: `path` contains the old weights or the new weights, complete."""
-        with replaces_whole(path) as temporary:
+        with replace_atomically(path) as temporary:
             model.save_weights(temporary, overwrite=True)

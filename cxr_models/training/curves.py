@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_enhance.io.atomic import replaces_whole
+from cxr_enhance.io.atomic import replace_atomically
 
 if TYPE_CHECKING:
     import os
@@ -52,5 +52,5 @@ def write_curves(path: str | os.PathLike[str], history: Sequence[EpochRow]) -> N
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
         axes.legend()
-    with replaces_whole(Path(path)) as temporary:
+    with replace_atomically(Path(path)) as temporary:
         figure.savefig(temporary, dpi=120, format="png")

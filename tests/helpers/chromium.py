@@ -43,16 +43,16 @@ _CONTRASTS = """
     }
     return "white";
   };
-  const told = {};
+  const contrasts = {};
   for (const element of body.querySelectorAll("*")) {
     if (["title", "desc"].includes(element.tagName)) continue;
     if (![...element.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
     const style = getComputedStyle(element), back = behind(element);
     const front = element instanceof SVGElement ? style.fill : style.color;
     const [low, high] = [light(front), light(back)].sort((a, b) => a - b);
-    told[`${element.tagName} ${front} on ${back}`] = (high + 0.05) / (low + 0.05);
+    contrasts[`${element.tagName} ${front} on ${back}`] = (high + 0.05) / (low + 0.05);
   }
-  return told;
+  return contrasts;
 })(BODY)
 """
 
@@ -78,17 +78,17 @@ class Tab:
             message["sessionId"] = self.session
         os.write(self._write, json.dumps(message).encode() + b"\0")
         while True:
-            told = self._next()
-            if told.get("id") == self._number:
-                if "error" in told:
-                    raise RuntimeError(f"{method}: {told['error']}")
-                return told["result"]
-            self.events.append(told)
+            received = self._next()
+            if received.get("id") == self._number:
+                if "error" in received:
+                    raise RuntimeError(f"{method}: {received['error']}")
+                return received["result"]
+            self.events.append(received)
 
     def open(self, url):
-        before = len(self.named("Page.loadEventFired"))
+        before = len(self.events_of("Page.loadEventFired"))
         self.call("Page.navigate", url=url)
-        while len(self.named("Page.loadEventFired")) == before:
+        while len(self.events_of("Page.loadEventFired")) == before:
             self.events.append(self._next())
 
     def look(self, *, width, height=900, scheme="light"):
@@ -104,17 +104,17 @@ class Tab:
         self.call("Emulation.setEmulatedMedia", features=features)
 
     def evaluate(self, expression):
-        told = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
-        if "exceptionDetails" in told:
-            raise RuntimeError(told["exceptionDetails"])
-        return told["result"].get("value")
+        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        if "exceptionDetails" in result:
+            raise RuntimeError(result["exceptionDetails"])
+        return result["result"].get("value")
 
     def screenshot(self, path):
-        told = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(told["data"]))
+        result = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(result["data"]))
 
-    def named(self, *methods):
-        return [told["params"] for told in self.events if told.get("method") in methods]
+    def events_of(self, *methods):
+        return [event["params"] for event in self.events if event.get("method") in methods]
 
     def _next(self):
         while b"\0" not in self._rest:

@@ -33,7 +33,7 @@ def make_outcomes(rng, images=300, patients=120, *, classes=3, skill=1.5, decima
 
 
 def make_predictions(
-    rng, images=60, *, name="test", kind=None, labels=None, root="/images", **told
+    rng, images=60, *, name="test", kind=None, labels=None, root="/images", **fields
 ):
     """Return predictions of a set with two images per patient, two sources and two views."""
     if labels is None:
@@ -62,7 +62,7 @@ def make_predictions(
             "logits": logits,
             "probabilities": softmax(logits),
             "origin": ORIGIN,
-            **told,
+            **fields,
         }
     )
 
@@ -80,13 +80,13 @@ def make_finding_predictions(
     hidden=0.2,
     skill=1.5,
     root="/images",
-    **told,
+    **fields,
 ):
     """Return predictions of findings with two images per patient.
 
     `hidden` is the share of unknown labels.
     """
-    split = told.get("kind", name if name in ("train", "val", "test") else "external")
+    split = fields.get("kind", name if name in ("train", "val", "test") else "external")
     records = tuple(
         Record(
             file=f"{name}/{i}.png",
@@ -111,6 +111,6 @@ def make_finding_predictions(
             "logits": logits,
             "probabilities": sigmoid(logits),
             "origin": ORIGIN,
-            **told,
+            **fields,
         }
     )

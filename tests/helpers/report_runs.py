@@ -133,7 +133,7 @@ def against_the_rest(predictions):
     )
 
 
-def each(predictions, change):
+def change_records(predictions, change):
     """Return predictions with changed records.
 
     `change` gets the position of a record and the record, and returns its new fields.
@@ -156,28 +156,28 @@ def write_images(root, *, side=48, sets=("test", "clinic"), count=90):
             cv2.imwrite(str(root / name / f"{number}.png"), image)
 
 
-def write_audit(path, **told):
+def write_audit(path, **changes):
     """Write an audit of the split of the runs that this module writes."""
-    one = {
+    result = {
         "accuracy": 0.7, "interval": [0.6, 0.8], "balanced_accuracy": 0.65,
         "balanced_interval": None, "classifier": "logistic regression, C=1",
     }  # fmt: skip
     names = ("border", "thumbnail", "histogram", "size", "majority", "label_from_source")
     none = dict.fromkeys(("accuracy", "interval", "balanced_accuracy", "balanced_interval"))
     audit = {
-        **{name: one for name in names},
+        **{name: result for name in names},
         "source": {**none, "reason": "train does not state two sources"},
         "verdict": "a model that sees only the border reaches 0.70: these labels are readable",
         "classes": ["covid", "normal", "virus"],
         "split_sha256": SPLIT,
         "test_images": 90,
-        **told,
+        **changes,
     }
     path.write_text(json.dumps(audit))
     return path
 
 
-def write_robustness(run, *, names=None, scale=1.0, **told):
+def write_robustness(run, *, names=None, scale=1.0, **changes):
     """Write the robustness of a run, made from its test logits with more noise for each change."""
     rng = np.random.default_rng(3)
     outcomes = read_predictions(run / "evaluation/test.csv").outcomes()
@@ -206,11 +206,11 @@ def write_robustness(run, *, names=None, scale=1.0, **told):
         perturbed=perturbed,
     )
     path = run / "evaluation/robustness.json"
-    path.write_text(json.dumps(to_json(robustness) | told))
+    path.write_text(json.dumps(to_json(robustness) | changes))
     return path
 
 
-def write_finding_robustness(run, *, names=None, scale=1.0, **told):
+def write_finding_robustness(run, *, names=None, scale=1.0, **changes):
     """Write the robustness of a run with several findings, as `write_robustness` does."""
     rng = np.random.default_rng(3)
     predictions = read_finding_predictions(run / "evaluation/test.csv")
@@ -239,5 +239,5 @@ def write_finding_robustness(run, *, names=None, scale=1.0, **told):
         **compared._asdict(),
     )
     path = run / "evaluation/robustness.json"
-    path.write_text(json.dumps(to_json(robustness) | told))
+    path.write_text(json.dumps(to_json(robustness) | changes))
     return path

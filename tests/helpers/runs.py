@@ -58,7 +58,7 @@ def copy_run(run, folder, root):
 
 def calibrate(run, temperature=1.7, threshold=0.35, **changes):
     """Write an evaluation with only the parts that predictions of new images need."""
-    told = {
+    evaluation = {
         "weights_sha256": file_sha256(run / "best.weights.h5"),
         "calibration": {"temperature": temperature, "fitted_on": "val"},
         "format": FORMAT,
@@ -69,7 +69,7 @@ def calibrate(run, temperature=1.7, threshold=0.35, **changes):
         },
     }
     (run / "evaluation").mkdir(exist_ok=True)
-    (run / "evaluation/evaluation.json").write_text(json.dumps({**told, **changes}))
+    (run / "evaluation/evaluation.json").write_text(json.dumps({**evaluation, **changes}))
     return run
 
 

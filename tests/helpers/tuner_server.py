@@ -26,8 +26,8 @@ def status_of(address, path=None, **headers):
     parts = urlsplit(address)
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
     with contextlib.closing(connection):
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request("GET", parts.path if path is None else path, headers=named)
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("GET", parts.path if path is None else path, headers=fields)
         return connection.getresponse().status
 
 

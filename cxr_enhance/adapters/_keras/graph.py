@@ -290,7 +290,7 @@ def _tables(counts: Any, geometry: Geometry, histograms: _Histograms) -> Any:
         batch = ops.floor_divide(excess, bins)
         residual = excess - batch * bins
         places = _constant(np.arange(1, bins + 1, dtype=np.int32))
-        cumulated = cumulated + batch * places + _served(residual, bins)
+        cumulated = cumulated + batch * places + _cumulated_residual(residual, bins)
     else:
         cumulated = ops.cumsum(counts, axis=-1)
     scale = ops.cast(histograms.white, "float32") / ops.cast(geometry.area, "float32")
@@ -316,24 +316,24 @@ def _cumulate(counts: Any, bins: int, largest: Any) -> Any:
     return ops.reshape(within + (ops.cumsum(sums, axis=-1) - sums)[..., None], (-1, bins))
 
 
-def _served(residual: Any, bins: int) -> Any:
+def _cumulated_residual(residual: Any, bins: int) -> Any:
     """Return, for each bin, how many bins up to it got one of the `residual` pixels.
 
     The residual pixels go to the bins 0, step, 2 * step, ... until no pixel is left.
     """
     if bins <= _LARGE_TABLES:
-        return ops.cast(take(_constant(_served_table(bins)), residual[:, 0]), "int32")
+        return ops.cast(take(_constant(_cumulated_residual_table(bins)), residual[:, 0]), "int32")
     step = ops.maximum(ops.floor_divide(bins, ops.maximum(residual, 1)), 1)
     values = _constant(np.arange(bins, dtype=np.int32))
     return ops.minimum(ops.floor_divide(values, step) + 1, residual)
 
 
 @functools.cache
-def _served_table(bins: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _cumulated_residual_table(bins: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     residual = np.arange(bins, dtype=np.int32)[:, None]
     step = np.maximum(bins // np.maximum(residual, 1), 1)
-    served: Any = np.minimum(np.arange(bins, dtype=np.int32) // step + 1, residual)
-    return served.astype(np.uint8)  # type: ignore[no-any-return]
+    cumulated: Any = np.minimum(np.arange(bins, dtype=np.int32) // step + 1, residual)
+    return cumulated.astype(np.uint8)  # type: ignore[no-any-return]
 
 
 def _blend(tables: Any, levels: Any, geometry: Geometry, tiles_x: int, bins: int) -> Any:

@@ -154,7 +154,7 @@ def drop_other_files(plan: Plan) -> None:
     kept = []
     for index in range(len(files)):
         file = files[index]
-        if file.named or is_image_name(file.source) or is_image_file(file.source):
+        if file.is_named_by_user or is_image_name(file.source) or is_image_file(file.source):
             kept.append(index)
         else:
             plan.skipped.append(Outcome(file.source, "", "skipped", "no image"))

@@ -109,7 +109,9 @@ class PendingSamples:
         """Yield the images to be read."""
         for task in self.tasks():
             for sample in task.samples:
-                yield PlannedFile(sample.source, task.target, sample.named, replace=task.replace)
+                yield PlannedFile(
+                    sample.source, task.target, sample.is_named_by_user, replace=task.replace
+                )
 
     def tasks(self) -> Iterator[PlannedSamples]:
         """Yield the tasks for an engine: each file of samples is a task."""
@@ -119,7 +121,9 @@ class PendingSamples:
             for index in plan.indices(number):
                 file = plan.files[index]
                 columns = plan.columns(index)
-                samples.append(PlannedSample(file.source, plan.key(index), file.named, columns))
+                samples.append(
+                    PlannedSample(file.source, plan.key(index), file.is_named_by_user, columns)
+                )
             yield PlannedSamples(
                 plan.target(number), plan.options.container, tuple(samples), bool(replace)
             )
@@ -298,9 +302,15 @@ def _settle(number: int, work: PendingSamples, job: Job, *, retry_failed: bool) 
         for record, place in zip(records, indices, strict=True)
         if record is not None and record["status"] == "skipped" and record.get("reason")
     }
-    left_out = not all(map(job.selection.stands_by, reasons.values()))
+    has_newly_chosen = not all(map(job.selection.would_skip_again, reasons.values()))
     columns = columns_digest([plan.columns(place) for place in indices])
-    if changed or retries_any or left_out or None in records or columns != index.get("columns"):
+    if (
+        changed
+        or retries_any
+        or has_newly_chosen
+        or None in records
+        or columns != index.get("columns")
+    ):
         work.changed += changed
         work.add(number, replace=True)
         return

@@ -37,7 +37,7 @@ class PlannedSample(NamedTuple):
 
     source: str
     key: str
-    named: bool  # True: named by the user; fails if it is not an image. False: found in a folder
+    is_named_by_user: bool  # True: fails if it is not an image. False: found in a folder
     columns: dict[str, str]
 
 
@@ -140,7 +140,9 @@ class _Writing:
         with open_container(self._file.container, path) as container:
             for sample in self._file.samples:
                 made = self._make(
-                    PlannedFile(sample.source, self._file.target, sample.named, replace=True),
+                    PlannedFile(
+                        sample.source, self._file.target, sample.is_named_by_user, replace=True
+                    ),
                     self._job,
                     self._stopped,
                 )

@@ -79,7 +79,7 @@ def code_stream(data: bytes) -> CodeStream | None:
     )
 
 
-def believed_syntax(data: bytes, stream: CodeStream | None, header: DicomHeader) -> str:
+def corrected_syntax(data: bytes, stream: CodeStream | None, header: DicomHeader) -> str:
     """Return the transfer syntax to decode a frame by: the declared one, unless the frame differs.
 
     Raises
@@ -101,11 +101,11 @@ def believed_syntax(data: bytes, stream: CodeStream | None, header: DicomHeader)
     return stated
 
 
-def believed_header(
+def corrected_header(
     data: bytes, stream: CodeStream | None, header: DicomHeader, notes: list[str]
 ) -> tuple[DicomHeader, str]:
     """Return a header that agrees with a compressed frame, and the syntax to decode it by."""
-    syntax = believed_syntax(data, stream, header)
+    syntax = corrected_syntax(data, stream, header)
     if syntax != header.transfer_syntax:
         notes.append(
             f"transfer syntax {header.transfer_syntax} over {_FAMILY_OF[syntax]}; taken as {syntax}"
@@ -130,10 +130,10 @@ def believed_header(
             f"in compressed pixels; taken as {stored - 1}"
         )
     allocated = 8 if stored <= 8 else 16
-    believed = dataclasses.replace(
+    corrected = dataclasses.replace(
         header, bits_allocated=allocated, bits_stored=stored, high_bit=stored - 1
     )
-    return believed, syntax
+    return corrected, syntax
 
 
 def check_stream(stream: CodeStream | None, data: bytes, header: DicomHeader, syntax: str) -> None:

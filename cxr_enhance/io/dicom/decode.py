@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.io._headers import Size
 from cxr_enhance.io._signatures import RULE
-from cxr_enhance.io.dicom.codec import RLE, believed_header, code_stream
+from cxr_enhance.io.dicom.codec import RLE, code_stream, corrected_header
 from cxr_enhance.io.dicom.elements import read_elements
 from cxr_enhance.io.dicom.frames import first_bytes, holds_fragments
 from cxr_enhance.io.dicom.grayscale import rescaled_range, stored_range
@@ -175,7 +175,7 @@ def _compare(elements: Elements, pixels: memoryview, header: DicomHeader) -> Non
     is_unusual = header.high_bit != header.bits_stored - 1
     if holds_fragments(elements):
         data = first_bytes(pixels)
-        _, syntax = believed_header(data, code_stream(data), header, elements.notes)
+        _, syntax = corrected_header(data, code_stream(data), header, elements.notes)
         if is_unusual and syntax == RLE:
             elements.notes.append(f"High Bit {header.high_bit} of {header.bits_stored} bits stored")
     elif is_unusual and header.samples == 1:

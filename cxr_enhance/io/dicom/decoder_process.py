@@ -1,4 +1,4 @@
-"""The script of the child processes of `decode_apart`; never imported.
+"""The script of the child processes of `decode_in_child_process`; never imported.
 
 The script imports nothing of this package, so that it starts fast. A question is a line of JSON
 and a compressed frame; an answer is a line of JSON and the pixels. The process ends when the pipe

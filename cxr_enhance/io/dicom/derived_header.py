@@ -54,7 +54,7 @@ def follow_pixels(
     notes: list[str],
     *,
     is_resized: bool,
-    is_turned: bool = False,
+    is_inverted: bool = False,
 ) -> None:
     """Change or remove the elements that do not describe the new pixels.
 
@@ -70,7 +70,7 @@ def follow_pixels(
         Gets a note for each element that is left out.
     is_resized : bool
         Whether the new image has another size, or shows another part of the source.
-    is_turned : bool
+    is_inverted : bool
         Whether black and white were exchanged although the header does not require it.
     """
     for keyword in _OUTDATED:
@@ -86,7 +86,7 @@ def follow_pixels(
     if "PixelIntensityRelationship" in data_set:  # neither linear nor logarithmic any more
         data_set.PixelIntensityRelationship = "DISP"
     sign = data_set.get("PixelIntensityRelationshipSign")
-    if sign in (1, -1) and (header is not None and _is_reversed(header)) != is_turned:
+    if sign in (1, -1) and (header is not None and _is_reversed(header)) != is_inverted:
         data_set.PixelIntensityRelationshipSign = -sign
     _keep_overlays(data_set, None if is_resized else words, notes, is_resized=is_resized)
     if is_resized:

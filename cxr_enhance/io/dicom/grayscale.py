@@ -31,7 +31,7 @@ class Window(NamedTuple):
     width: float
     function: str
 
-    def meets(self, values: tuple[float, float]) -> bool:
+    def overlaps(self, values: tuple[float, float]) -> bool:
         """Return whether the window overlaps the range `values`, (least, greatest)."""
         low, high = values
         return self.center - self.width / 2 <= high and self.center + self.width / 2 >= low
@@ -133,8 +133,8 @@ def _signed_intercept(
     other = (slope, intercept - _WORDS)
     if (
         not _WORDS // 2 <= intercept < _WORDS
-        or window.meets(rescaled_range(stored, rescale))
-        or not window.meets(rescaled_range(stored, other))
+        or window.overlaps(rescaled_range(stored, rescale))
+        or not window.overlaps(rescaled_range(stored, other))
     ):
         return rescale
     values.note(f"Rescale Intercept {intercept:g} is beyond the window; taken as {other[1]:g}")
@@ -148,7 +148,7 @@ def _shown_by(
     slope, levels = abs(rescale[0]), stored[1] - stored[0]
     is_flat = slope * levels * levels < window.width
     is_steep = slope > max(window.width, 1.0)
-    shows_grays_without = window.meets(stored) and window.width * 256 >= levels
+    shows_grays_without = window.overlaps(stored) and window.width * 256 >= levels
     if not (is_flat or is_steep) or not shows_grays_without:
         return rescale
     values.note(
@@ -159,10 +159,10 @@ def _shown_by(
 
 
 def _signed_center(values: Values, window: Window, value_range: tuple[float, float]) -> Window:
-    if window.meets(value_range):
+    if window.overlaps(value_range):
         return window
     other = window._replace(center=window.center - _WORDS)
-    if _WORDS // 2 <= window.center < _WORDS and other.meets(value_range):
+    if _WORDS // 2 <= window.center < _WORDS and other.overlaps(value_range):
         values.note(f"Window Center {window.center:g} is beyond all values; taken as that less "
                     f"{_WORDS}")  # fmt: skip
         return other

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cxr_enhance.io import _headers
 from cxr_enhance.io._signatures import HEAD_BYTES, image_format
 from cxr_enhance.io._tiff import tiff_first_page
-from cxr_enhance.io.dicom.codec import believed_syntax, code_stream
+from cxr_enhance.io.dicom.codec import code_stream, corrected_syntax
 from cxr_enhance.io.dicom.frames import first_bytes, holds_fragments
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _syntax(pixels: memoryview, header: DicomHeader) -> str:
         stream = code_stream(data)
         if stream is not None and stream.is_jpeg:  # only JPEG streams show whether they are lossy
             return stream.transfer_syntax
-        return believed_syntax(data, stream, header)
+        return corrected_syntax(data, stream, header)
     return header.transfer_syntax
 
 

@@ -10,12 +10,12 @@ import numpy as np
 from cxr_enhance.io._signatures import RULE
 from cxr_enhance.io.dicom.codec import (
     RLE,
-    believed_header,
     check_stream,
     code_stream,
+    corrected_header,
     is_compressed,
 )
-from cxr_enhance.io.dicom.decode_apart import decode_apart
+from cxr_enhance.io.dicom.decoder_pool import decode_in_child_process
 from cxr_enhance.io.dicom.frames import compressed_frame, holds_fragments, native_bytes
 from cxr_enhance.io.dicom.grayscale import stored_range
 from cxr_enhance.io.dicom.header import is_big_endian
@@ -64,7 +64,7 @@ def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Stored:
     if holds_fragments(elements):
         data = compressed_frame(elements.pixels, elements, header, frame)
         stream = code_stream(data)
-        header, syntax = believed_header(data, stream, header, notes)
+        header, syntax = corrected_header(data, stream, header, notes)
         check_stream(stream, data, header, syntax)
         values, decoder = _decoded(data, stream, header, syntax)
         if syntax != RLE:
@@ -178,7 +178,7 @@ def _decoded(
             if is_bounded(plugin, syntax):
                 image, _ = decoder.as_array(capsule, index=0, decoding_plugin=plugin, **options)
             else:
-                image = decode_apart(syntax, plugin, capsule, options)
+                image = decode_in_child_process(syntax, plugin, capsule, options)
         except (MemoryError, KeyboardInterrupt, SystemExit):
             raise
         # Decoders raise any error on damaged data; decoders in Rust raise a BaseException.

@@ -144,8 +144,8 @@ def decoders_here() -> dict[str, list[str]]:
 def is_bounded(plugin: str, transfer_syntax: str) -> bool:
     """Return whether a plugin's time and memory are bounded by the pixels, for any hostile frame.
 
-    Other plugins run in a child process; see `decode_apart`. The size of a frame must be checked
-    before a bounded plugin decodes it.
+    Other plugins run in a child process; see `decode_in_child_process`. The size of a frame must be
+    checked before a bounded plugin decodes it.
     """
     if transfer_syntax in _JPEG_LS:
         return plugin == "pyjpegls"

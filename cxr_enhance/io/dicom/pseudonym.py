@@ -129,10 +129,10 @@ def _make_key(path: Path) -> bool:
 
 def _settings_folder() -> Path:
     if sys.platform == "win32":
-        named = os.environ.get("LOCALAPPDATA")
+        folder = os.environ.get("LOCALAPPDATA")
     else:
-        named = os.environ.get("XDG_CONFIG_HOME")
-    return Path(named) if named and os.path.isabs(named) else Path.home() / ".config"
+        folder = os.environ.get("XDG_CONFIG_HOME")
+    return Path(folder) if folder and os.path.isabs(folder) else Path.home() / ".config"
 
 
 def _check_key(key: bytes, name: str) -> None:

@@ -43,7 +43,7 @@ class _Request(NamedTuple):
     key: bytes | None
     bits: int | None
     scale: tuple[float, float] | None
-    is_turned: bool
+    is_inverted: bool
 
 
 def derived_dicom(
@@ -55,7 +55,7 @@ def derived_dicom(
     pseudonym_key: bytes | None = None,
     bits: int | None = None,
     scale: tuple[float, float] | None = None,
-    is_turned: bool = False,
+    is_inverted: bool = False,
     notes: list[str] | None = None,
 ) -> bytes:
     """Make the content of a DICOM file of `image`, derived from `source`.
@@ -80,7 +80,7 @@ def derived_dicom(
     scale : (float, float) or None
         Pixels of `image` per pixel of the source, down and across, if `image` is cropped or padded.
         None if `image` shows all of the source.
-    is_turned : bool
+    is_inverted : bool
         Whether black and white were exchanged although the header of `source` does not require it.
     notes : list of str or None
         Gets a note for each part of the header that could not be kept.
@@ -106,7 +106,7 @@ def derived_dicom(
     if image_format(source[:HEAD_BYTES]) == "DICOM":
         check_extent(source)
     request = _Request(
-        image, source, description, strip_identity, pseudonym_key, bits, scale, is_turned
+        image, source, description, strip_identity, pseudonym_key, bits, scale, is_inverted
     )
     repairs: list[str] = []
     with quiet_pydicom():
@@ -152,7 +152,7 @@ def _derived(request: _Request, notes: list[str], *, with_all: bool) -> bytes:
     scale_spacing(data_set, old_size, new_size, request.scale)
     is_resized = old_size != new_size or request.scale is not None
     follow_pixels(
-        data_set, header, words, notes, is_resized=is_resized, is_turned=request.is_turned
+        data_set, header, words, notes, is_resized=is_resized, is_inverted=request.is_inverted
     )
     state_loss(data_set, loss)
     if request.strip_identity:

@@ -160,14 +160,14 @@ def directory(monkeypatch, tmp_path):
 )
 def test_a_process_waits_for_another_that_compiles_and_not_for_ever(directory, monkeypatch):
     monkeypatch.setattr(code_files, "_PATIENCE", 0.2)
-    with code_files.alone_at("kernel"):
+    with code_files.compile_lock("kernel"):
         started = time.monotonic()
-        with code_files.alone_at("another kernel"):
+        with code_files.compile_lock("another kernel"):
             assert time.monotonic() - started < 0.2
-        with code_files.alone_at("kernel"):
+        with code_files.compile_lock("kernel"):
             assert time.monotonic() - started >= 0.2
     started = time.monotonic()
-    with code_files.alone_at("kernel"):
+    with code_files.compile_lock("kernel"):
         assert time.monotonic() - started < 0.2
     assert sorted(path.name for path in directory.iterdir()) == [
         "another kernel.lock",
@@ -180,10 +180,10 @@ def test_without_a_directory_or_locks_in_it_nobody_waits(directory, monkeypatch)
         raise OSError("no locks here")
 
     monkeypatch.setattr(code_files.os, "open", fail)
-    with code_files.alone_at("kernel"):
+    with code_files.compile_lock("kernel"):
         pass
     monkeypatch.setattr(code_files, "cache_directory", lambda: None)
-    with code_files.alone_at("kernel"):
+    with code_files.compile_lock("kernel"):
         pass
 
 
@@ -213,7 +213,7 @@ def test_code_that_cannot_be_made_leaves_the_kernel_to_numba(monkeypatch):
 
     monkeypatch.setattr(code_files, "read_code", fail)
     monkeypatch.setattr(entries, "failures", {})
-    entry = entries.Entry("enhance", "repeat_gray")
+    entry = entries.KernelEntry("enhance", "repeat_gray")
     out = np.zeros((2, 2, 3), np.uint8)
     entry(np.full((2, 2), 7, np.uint8), out)
     assert (out == 7).all()

@@ -46,7 +46,9 @@ def dispatchers():
 def entries_by_name():
     """Give every entry, by the name it has in its module."""
     return {
-        name: value for name, value in vars(entries).items() if isinstance(value, entries.Entry)
+        name: value
+        for name, value in vars(entries).items()
+        if isinstance(value, entries.KernelEntry)
     }
 
 

@@ -285,7 +285,9 @@ def test_plans_resumes_and_sums_up_within_the_limits_of_a_million_rows(tmp_path)
 def test_an_engine_whose_run_ends_waits_for_what_is_begun_alone(tmp_path):
     folder = make_archive(tmp_path / "in", 30)
     files = [
-        PlannedFile(str(path), str(tmp_path / "out" / f"{number}.png"), named=True, replace=False)
+        PlannedFile(
+            str(path), str(tmp_path / "out" / f"{number}.png"), is_named_by_user=True, replace=False
+        )
         for number, path in enumerate(sorted(folder.rglob("*.png")))
     ]
     engine, recorded, times = LocalEngine(2), [], []

@@ -118,7 +118,7 @@ def test_a_file_reached_twice_is_planned_once(tree):
     for inputs in itertools.permutations(["in", "in/sub", "in/sub/a.png", "./in/../in"]):
         plan = plan_files(inputs, "out", ".png")
         assert [os.path.relpath(item.target, "out") for item in plan.files] == ["sub/a.png"]
-        assert plan.files[0].named
+        assert plan.files[0].is_named_by_user
 
 
 def test_an_output_folder_inside_an_input_is_not_read(tree):

@@ -100,7 +100,7 @@ def test_turning_over_is_white_less_the_image(bits, colour):
     white = 2**bits - 1
     given = np.dstack([image] * 3) if colour else image
     decoded, polarity = with_polarity(Decoded(white - given, bits=bits), "auto", None)
-    assert polarity.is_turned
+    assert polarity.is_inverted
     assert_same_image(decoded.image, given)
     untouched, polarity = with_polarity(Decoded(given, bits=bits), "auto", None)
     assert untouched.image is given

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cxr_enhance.io.atomic import is_temporary, replaces_whole, write_whole
+from cxr_enhance.io.atomic import is_temporary, replace_atomically, write_content_atomically
 
 
 @contextlib.contextmanager
@@ -27,8 +27,8 @@ def only(folder):
 
 def test_text_is_written_as_utf_8_and_replaces_what_was_there(tmp_path):
     path = tmp_path / "ä.json"
-    write_whole(path, "alt")
-    write_whole(path, "für\n")
+    write_content_atomically(path, "alt")
+    write_content_atomically(path, "für\n")
     assert path.read_bytes() == "für\n".encode()
     assert only(tmp_path) == ["ä.json"]
 
@@ -38,7 +38,7 @@ def test_what_fails_leaves_what_was_there_and_nothing_else(tmp_path):
     path.write_text("before")
 
     def interrupted():
-        with replaces_whole(path) as temporary:
+        with replace_atomically(path) as temporary:
             temporary.write_text("half")
             raise KeyboardInterrupt
 
@@ -52,7 +52,7 @@ def test_a_full_disk_names_the_file_and_leaves_the_former(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("before")
     with full_disk(), pytest.raises(OSError, match=r"a\.csv") as caught:
-        write_whole(path, b"x" * 5000)
+        write_content_atomically(path, b"x" * 5000)
     assert caught.value.errno in (errno.EFBIG, errno.ENOSPC)
     assert caught.value.filename == str(path)
     assert path.read_text() == "before"
@@ -61,7 +61,7 @@ def test_a_full_disk_names_the_file_and_leaves_the_former(tmp_path):
 
 def test_errors_name_what_was_asked_for_and_no_temporary(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
-        write_whole(tmp_path / "none/a.csv", "x")
+        write_content_atomically(tmp_path / "none/a.csv", "x")
     assert caught.value.filename == str(tmp_path / "none/a.csv")
 
 
@@ -69,14 +69,14 @@ def test_no_file_takes_the_place_of_a_folder(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a/kept").write_text("kept")
     with pytest.raises(OSError, match="directory"):
-        write_whole(tmp_path / "a", "x")
+        write_content_atomically(tmp_path / "a", "x")
     assert (tmp_path / "a/kept").read_text() == "kept"
     assert only(tmp_path) == ["a"]
 
 
 def test_a_folder_takes_the_place_of_another_and_what_fails_puts_it_back(tmp_path, monkeypatch):
     path = tmp_path / "model"
-    with replaces_whole(path) as temporary:
+    with replace_atomically(path) as temporary:
         temporary.mkdir()
         (temporary / "saved_model.pb").write_text("one")
     replace = type(path).replace
@@ -87,11 +87,11 @@ def test_a_folder_takes_the_place_of_another_and_what_fails_puts_it_back(tmp_pat
         return replace(self, target)
 
     monkeypatch.setattr(type(path), "replace", refused)
-    with pytest.raises(OSError, match="model"), replaces_whole(path) as temporary:
+    with pytest.raises(OSError, match="model"), replace_atomically(path) as temporary:
         temporary.mkdir()
     assert (path / "saved_model.pb").read_text() == "one"
     monkeypatch.setattr(type(path), "replace", replace)
-    with replaces_whole(path) as temporary:
+    with replace_atomically(path) as temporary:
         temporary.mkdir()
         (temporary / "saved_model.pb").write_text("two")
     assert (path / "saved_model.pb").read_text() == "two"
@@ -102,12 +102,12 @@ def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path):
     path = tmp_path / "patients.csv"
     path.write_text("one")
     path.chmod(0o600)
-    write_whole(path, "two")
+    write_content_atomically(path, "two")
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("two", 0o600)
 
 
 def test_a_temporary_keeps_the_suffixes_and_is_known_for_one(tmp_path):
-    with replaces_whole(tmp_path / "epoch-3.weights.h5") as temporary:
+    with replace_atomically(tmp_path / "epoch-3.weights.h5") as temporary:
         assert temporary.name.endswith(".weights.h5")
         assert is_temporary(temporary.name)
         temporary.write_bytes(b"w")

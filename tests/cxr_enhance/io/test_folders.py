@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cxr_enhance.io.folders import Entry, check_way, walk_folder
+from cxr_enhance.io.folders import FolderEntry, check_parent_references, walk_folder
 
 
 def nothing(_):
@@ -44,7 +44,7 @@ def test_links_pipes_and_what_cannot_be_listed_are_named(tmp_path):
     }
     missing = str(tmp_path / "none")
     assert list(walk_folder(missing, nothing)) == [
-        Entry("unlistable", missing, "none", os.strerror(2))
+        FolderEntry("unlistable", missing, "none", os.strerror(2))
     ]
 
 
@@ -57,6 +57,6 @@ def test_what_is_skipped_is_not_entered(tmp_path):
 
 
 def test_a_name_that_goes_up_from_a_folder_that_is_not_there_is_refused(tmp_path):
-    check_way(tmp_path / ".." / "x", "--out")
+    check_parent_references(tmp_path / ".." / "x", "--out")
     with pytest.raises(ValueError, match=r"`--out` must go through folders that exist"):
-        check_way(tmp_path / "none" / ".." / "x", "--out")
+        check_parent_references(tmp_path / "none" / ".." / "x", "--out")

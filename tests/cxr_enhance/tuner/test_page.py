@@ -43,7 +43,7 @@ PIXELS = f"""(name => {{
 }})"""
 
 
-def named(name):
+def file_is_open(name):
     """Give the condition that a file of that name is open."""
     return f".querySelector('.name').textContent === '{name}'"
 
@@ -157,13 +157,13 @@ def test_no_request_leaves_the_machine_and_nothing_is_complained_of(tab, address
     page = Page(tab, address)
     page.assert_shows("before", GRAY)
     page.assert_shows("after", cxe.enhance(GRAY))
-    asked = [told["request"]["url"] for told in tab.named("Network.requestWillBeSent")]
-    asked += [told["url"] for told in tab.named("Network.webSocketCreated")]
+    asked = [event["request"]["url"] for event in tab.events_of("Network.requestWillBeSent")]
+    asked += [event["url"] for event in tab.events_of("Network.webSocketCreated")]
     hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
     assert hosts == {urlsplit(address).netloc}
     assert any(url.startswith("ws:") for url in asked)
-    assert tab.named("Runtime.exceptionThrown") == []
-    errors = [told["entry"] for told in tab.named("Log.entryAdded")]
+    assert tab.events_of("Runtime.exceptionThrown") == []
+    errors = [event["entry"] for event in tab.events_of("Log.entryAdded")]
     assert [entry for entry in errors if "WebGL" not in entry["text"]] == []
 
 
@@ -175,7 +175,7 @@ def test_an_environment_of_bokehs_changes_nothing_of_that(folder, monkeypatch, m
         chromium.new_tab(tmp_path) as tab,  # the other tests' program ends when its page is left
     ):
         Page(tab, address).assert_shows("before", GRAY)
-        asked = [told["request"]["url"] for told in tab.named("Network.requestWillBeSent")]
+        asked = [event["request"]["url"] for event in tab.events_of("Network.requestWillBeSent")]
         hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
         assert hosts == {urlsplit(address).netloc}
 
@@ -188,8 +188,8 @@ def test_the_page_could_not_reach_elsewhere_if_it_tried(page, tab):
     )
     time.sleep(0.5)
     tab.evaluate("0")
-    told = [one["entry"]["text"] for one in tab.named("Log.entryAdded")]
-    assert len([text for text in told if "Content Security Policy" in text]) >= 3, told
+    messages = [event["entry"]["text"] for event in tab.events_of("Log.entryAdded")]
+    assert len([text for text in messages if "Content Security Policy" in text]) >= 3, messages
 
 
 def test_a_slider_moved_by_keys_shows_the_librarys_bytes(page):
@@ -240,16 +240,16 @@ def test_files_are_turned_by_keys_and_a_broken_one_loses_nothing(page):
     )
     assert page.text(".message").endswith("File: 'b.png'.")
     page.assert_shows("after", cxe.enhance(GRAY))
-    page.change(lambda: page.press("PageDown", "#next", code=34), named("c.tif"))
+    page.change(lambda: page.press("PageDown", "#next", code=34), file_is_open("c.tif"))
     deep = synthetic_radiograph(120, 90, bits=16)
     page.assert_shows("before", eight_bits(deep))
     page.assert_shows("after", eight_bits(cxe.enhance(deep)))
-    page.change(lambda: page.press("PageDown", "#next", code=34), named("d.png"))
+    page.change(lambda: page.press("PageDown", "#next", code=34), file_is_open("d.png"))
     page.assert_shows("before", COLOUR)
     page.assert_shows("after", cxe.enhance(COLOUR))
     assert page.of("#next", "disabled")
     assert page.text(".place") == "4 of 4"
-    page.change(lambda: page.of("#previous", "click()"), named("c.tif"))
+    page.change(lambda: page.of("#previous", "click()"), file_is_open("c.tif"))
     assert page.text(".place") == "3 of 4"
 
 
@@ -257,7 +257,7 @@ def test_a_dicom_file_that_is_dropped_shows_its_window(page):
     pixels = synthetic_radiograph(700, 900, bits=12)  # in two parts
     content = saved(data_set(pixels, bits=12, WindowCenter=1500, WindowWidth=1000))
     assert page.of(".dicom", "hidden")
-    page.change(lambda: page.drop("scan.dcm", content), named("scan.dcm"))
+    page.change(lambda: page.drop("scan.dcm", content), file_is_open("scan.dcm"))
     page.assert_shows("before", eight_bits(cxe.read_image(content)))
     page.assert_shows("after", eight_bits(cxe.enhance(cxe.read_image(content))))
     assert not page.of(".dicom", "hidden")
@@ -272,7 +272,7 @@ def test_a_dicom_file_that_is_dropped_shows_its_window(page):
 def test_the_window_of_a_dicom_file_is_chosen_by_sliders(page):
     pixels = synthetic_radiograph(300, 250, bits=12)
     content = saved(data_set(pixels, bits=12, WindowCenter=1500, WindowWidth=1000))
-    page.change(lambda: page.drop("scan.dcm", content), named("scan.dcm"))
+    page.change(lambda: page.drop("scan.dcm", content), file_is_open("scan.dcm"))
     assert [page.of(f"#{name}", "value") for name in ("center", "width")] == ["1500", "1000"]
     assert int(page.of("#center-range", "max")) >= pixels.max()
     page.change(lambda: page.press("ArrowRight", "#center-range", code=39), None)
@@ -289,12 +289,12 @@ def test_the_window_of_a_dicom_file_is_chosen_by_sliders(page):
     page.change(lambda: page.of("#reset", "click()"), None)
     page.assert_shows("before", eight_bits(cxe.read_image(content)))
     assert page.of("#center", "value") == "1500"
-    page.change(lambda: page.drop("a.png", bytes_of(GRAY)), named("a.png"))
+    page.change(lambda: page.drop("a.png", bytes_of(GRAY)), file_is_open("a.png"))
     assert page.of(".dicom", "hidden")
 
 
 def test_files_are_opened_by_the_buttons_too(page, folder, tmp_path):
-    page.change(lambda: page.choose_file("#file", folder / "d.png"), named("d.png"))
+    page.change(lambda: page.choose_file("#file", folder / "d.png"), file_is_open("d.png"))
     page.assert_shows("before", COLOUR)
     params = EnhanceParams(clip_limit=5.0, tile_grid_size=(4, 2), percentiles=None)
     (tmp_path / "params.json").write_text(params.to_json())
@@ -315,13 +315,13 @@ def test_the_pointer_is_told_pixels_and_the_clipped_share_of_its_tile(page, tab)
         "[b.left + b.width / 2, b.top + b.height / 2]}"
     )
     tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
-    told = page.text(".readout")
-    words = told.replace(",", "").replace(":", "").replace(";", "").split()
+    readout = page.text(".readout")
+    words = readout.replace(",", "").replace(":", "").replace(";", "").split()
     x, y = int(words[0]), int(words[1])
     assert abs(x - 125) <= 2
     assert abs(y - 150) <= 2
     assert (int(words[2]), int(words[4])) == (GRAY[y, x], cxe.enhance(GRAY)[y, x])
-    assert "% clipped" in told
+    assert "% clipped" in readout
     assert "above the clip limit in its histogram" in page.of(".readout", "title")
 
 
@@ -382,7 +382,7 @@ def test_the_contact_sheet_is_drawn_when_it_is_opened_and_again_for_another_imag
     page.of("details", "open = true")
     page.wait(".querySelectorAll('.sheet button').length === 12")
     first = page.of(".sheet canvas", "toDataURL()")
-    page.change(lambda: page.drop("d.png", bytes_of(COLOUR)), named("d.png"))
+    page.change(lambda: page.drop("d.png", bytes_of(COLOUR)), file_is_open("d.png"))
     page.wait(".querySelectorAll('.sheet button').length === 12")
     assert page.of(".sheet canvas", "toDataURL()") != first
 
@@ -399,9 +399,9 @@ def test_the_texts_are_copied(page, tab, address):
         page.wait(
             f".querySelector('#copy-{name}').closest('.text').textContent.includes('Copied.')"
         )
-        told = tab.call("Runtime.evaluate", expression="navigator.clipboard.readText()",
-                        awaitPromise=True, returnByValue=True)  # fmt: skip
-        assert told["result"]["value"] == page.of(f"#{name}", "value") != ""
+        result = tab.call("Runtime.evaluate", expression="navigator.clipboard.readText()",
+                          awaitPromise=True, returnByValue=True)  # fmt: skip
+        assert result["result"]["value"] == page.of(f"#{name}", "value") != ""
 
 
 def test_the_parameter_file_is_saved_as_a_download(page, tab, tmp_path):
@@ -436,7 +436,7 @@ def test_two_pages_do_not_disturb_each_other(page, tab, address, tmp_path):
     with chromium.new_tab(tmp_path) as second_tab:
         second = Page(second_tab, address)
         page.change(lambda: page.set("#clip_limit", 9), None)
-        second.change(lambda: second.drop("d.png", bytes_of(COLOUR)), named("d.png"))
+        second.change(lambda: second.drop("d.png", bytes_of(COLOUR)), file_is_open("d.png"))
         second.assert_shows("after", cxe.enhance(COLOUR))
         page.assert_shows("after", cxe.enhance(GRAY, EnhanceParams(clip_limit=9.0)))
         page.change(lambda: page.set("#clip_limit", 1), None)
@@ -477,7 +477,7 @@ def test_of_two_files_that_are_dropped_the_later_one_is_opened_whole(page, tab):
         data = base64.b64encode(bytes_of(image)).decode()
         bytes_ = f"Uint8Array.from(atob('{data}'), letter => letter.charCodeAt(0))"
         files.append(f"new File([{bytes_}], '{name}')")
-    page.change(lambda: tab.evaluate(f"{FALL}({', '.join(files)})"), named("second.png"))
+    page.change(lambda: tab.evaluate(f"{FALL}({', '.join(files)})"), file_is_open("second.png"))
     assert page.text(".message") == ""
     page.assert_shows("before", images["second.png"])
 

@@ -17,7 +17,7 @@ from cxr_models.evaluation.findings_results import SeveralFindingRuns
 from cxr_models.evaluation.results import Aggregation
 from tests.helpers.findings import multilabel, write_findings_split
 from tests.helpers.predicted import FINDINGS, make_finding_predictions
-from tests.helpers.report_runs import each, write_finding_run, write_run
+from tests.helpers.report_runs import change_records, write_finding_run, write_run
 
 FEW = ["--draws", "100"]
 
@@ -85,7 +85,9 @@ def test_pooled_runs_count_what_their_images_were_joined_to(rng):
     runs = {
         name: [
             make_finding_predictions(rng, name="val"),
-            each(make_finding_predictions(rng), lambda i, _, n=name: {"file": f"{n}{i}.png"}),
+            change_records(
+                make_finding_predictions(rng), lambda i, _, n=name: {"file": f"{n}{i}.png"}
+            ),
         ]
         for name in "ab"
     }

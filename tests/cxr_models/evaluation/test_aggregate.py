@@ -12,7 +12,7 @@ from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.results import Aggregation, Evaluation
 from cxr_models.evaluation.subgroups import with_subgroups
 from tests.helpers.predicted import CLASSES, make_predictions
-from tests.helpers.report_runs import against_the_rest, each
+from tests.helpers.report_runs import against_the_rest, change_records
 
 PATIENTS = Aggregation(of="patient", by="mean")
 STUDIES = Aggregation(of="study", by="mean")
@@ -21,7 +21,7 @@ ANY = Aggregation(of="patient", by="max")
 
 def changed(predictions, **columns):
     """Give the records columns, a value for each; they are of one source unless told otherwise."""
-    return each(
+    return change_records(
         predictions,
         lambda i, _: {"source": "here", **{name: str(v[i]) for name, v in columns.items()}},
     )

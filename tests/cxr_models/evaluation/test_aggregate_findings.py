@@ -19,7 +19,7 @@ from cxr_models.evaluation.findings_results import FindingsEvaluation
 from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.results import Aggregation
 from tests.helpers.predicted import FINDINGS, make_finding_predictions, make_predictions
-from tests.helpers.report_runs import each
+from tests.helpers.report_runs import change_records
 
 PATIENTS = Aggregation(of="patient", by="mean")
 HIGHEST = Aggregation(of="patient", by="max")
@@ -37,7 +37,7 @@ def predicted(rng, shares, targets, patients):
         probabilities=shares,
         targets=np.array(targets, np.int8)[:, None],
     )
-    return each(images, lambda place, _: {"patient": patients[place], "source": "here"})
+    return change_records(images, lambda place, _: {"patient": patients[place], "source": "here"})
 
 
 def test_probabilities_of_a_patient_worked_out_by_hand(rng):
@@ -114,8 +114,8 @@ def test_records_of_units_are_those_of_classes(rng):
     def change(place, _):
         return {"study": f"s{place % 4 // 3}", "view": ("PA", "LATERAL")[place % 2]}
 
-    images = each(make_finding_predictions(rng, images=40), change)
-    classes = each(make_predictions(rng, labels=["covid"] * 40), change)
+    images = change_records(make_finding_predictions(rng, images=40), change)
+    classes = change_records(make_predictions(rng, labels=["covid"] * 40), change)
     for aggregation in (PATIENTS, STUDIES):
         of_findings = aggregated_findings(images, aggregation).manifest.records
         of_classes = aggregated(classes, aggregation).manifest.records
@@ -153,7 +153,7 @@ def test_without_it_an_evaluation_says_nothing_of_it(rng):
 
 def test_groups_by_a_column_are_of_patients_where_images_are_joined(rng):
     images = [
-        each(
+        change_records(
             make_finding_predictions(rng, images=240, name=name),
             lambda place, _: {"sex": "FM"[place // 2 % 2]},
         )

@@ -17,7 +17,7 @@ from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.subgroup_gaps import gaps_between
 from cxr_models.evaluation.subgroups import class_measurements, lines_on_unstated
 from tests.helpers.predicted import FINDINGS, make_finding_predictions
-from tests.helpers.report_runs import each
+from tests.helpers.report_runs import change_records
 
 METHOD = Method(draws=100)
 VALUES = ("roc_auc", "sensitivity", "specificity")
@@ -33,7 +33,7 @@ def person(place, _):
 def sets(rng):
     names = "train", "val", "test", "clinic"
     made = [make_finding_predictions(rng, images=400, name=name) for name in names]
-    return [each(predictions, person) for predictions in made]
+    return [change_records(predictions, person) for predictions in made]
 
 
 def by(sets, text, method=METHOD):
@@ -182,7 +182,7 @@ def test_images_of_unknown_labels_change_no_value_of_a_finding(sets):
 def test_cells_below_ten_patients_of_the_finding_are_empty_with_the_reason(sets):
     targets = sets[2].targets.copy()
     targets[:, 0] = np.where(np.arange(400) < 12, 1, 0)  # six patients with it, all of them women
-    few = each(sets[2], lambda place, _: {"sex": "F" if place < 60 else "M"})
+    few = change_records(sets[2], lambda place, _: {"sex": "F" if place < 60 else "M"})
     few = dataclasses.replace(few, targets=targets)
     found = column(by([*sets[:2], few], "sex"))
     women, men = (found.groups[sex].findings["Mass"] for sex in "FM")
@@ -211,7 +211,7 @@ def test_a_finding_without_a_known_label_or_an_operating_point_has_no_gap(sets):
 
 
 def test_patients_with_images_in_two_groups_are_compared_within_them(sets):
-    views = each(sets[2], lambda place, _: {"view": ("PA", "AP")[place % 2]})
+    views = change_records(sets[2], lambda place, _: {"view": ("PA", "AP")[place % 2]})
     targets, logits = sets[2].targets.copy(), sets[2].logits.copy()
     targets[1::2], logits[1::2] = targets[::2], logits[::2]  # both views of a patient are alike
     shares = sigmoid(logits)
@@ -227,7 +227,7 @@ def test_groups_by_a_finding_are_those_of_the_labels_that_were_evaluated(sets):
     def uncertain(place, record):
         return {"findings": (("Mass", "u"), ("Hernia", "u"), ("Nodule", "1"))}
 
-    test = each(sets[2], uncertain)
+    test = change_records(sets[2], uncertain)
     found = column(by([*sets[:2], test], "finding:Hernia"))
     counts = {"0": (test.targets[:, 2] == 0).sum(), "1": (test.targets[:, 2] == 1).sum()}
     counts["not stated"] = (test.targets[:, 2] == -1).sum()
@@ -237,7 +237,7 @@ def test_groups_by_a_finding_are_those_of_the_labels_that_were_evaluated(sets):
 
 
 def test_sets_that_the_run_was_trained_or_chosen_on_have_no_groups(sets):
-    clinic = each(sets[3], lambda *_: {"sex": ""})
+    clinic = change_records(sets[3], lambda *_: {"sex": ""})
     evaluation = by([*sets[:3], clinic], "sex,age")
     columns = {
         name: [found.column for found in values.subgroups]

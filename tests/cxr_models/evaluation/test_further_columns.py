@@ -6,19 +6,19 @@ import pytest
 from cxr_models.evaluation.further_columns import completed, states_more, with_kept
 from cxr_models.evaluation.predictions import read_predictions, write_predictions
 from tests.helpers.predicted import make_predictions
-from tests.helpers.report_runs import each
+from tests.helpers.report_runs import change_records
 
 PERSON = {"sex": "F", "age": "034Y", "manufacturer": "=X, Inc.", "study": "s", "date": "2020-01-01"}
 
 
 @pytest.fixture
 def predictions(rng):
-    return each(make_predictions(rng, images=6), lambda place, _: PERSON if place else {})
+    return change_records(make_predictions(rng, images=6), lambda place, _: PERSON if place else {})
 
 
 def test_tables_keep_what_headers_say_and_kept_columns(predictions, tmp_path):
     kept = (("probability:covid", "high"), ("part", ""), ("note", "-a, b"))
-    predictions = each(predictions, lambda *_: {"kept": kept})
+    predictions = change_records(predictions, lambda *_: {"kept": kept})
     write_predictions(tmp_path / "p.csv", predictions)
     assert read_predictions(tmp_path / "p.csv").manifest.records == predictions.manifest.records
     lines = (tmp_path / "p.csv").read_text().splitlines()
@@ -55,6 +55,6 @@ def test_records_are_completed_by_those_of_the_same_file(predictions):
 
 def test_columns_that_nobody_asked_for_are_left_out(predictions):
     kept = (("note", "a"), ("secret", "b"))
-    records = each(predictions, lambda *_: {"kept": kept}).manifest.records
+    records = change_records(predictions, lambda *_: {"kept": kept}).manifest.records
     assert {record.kept for record in with_kept(records, {"note"})} == {(("note", "a"),)}
     assert with_kept(predictions.manifest.records, ()) == predictions.manifest.records

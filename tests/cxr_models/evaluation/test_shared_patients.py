@@ -11,13 +11,13 @@ from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.evaluation.findings_results import FindingsComparison
 from cxr_models.evaluation.shared_patients import with_shared_patients
 from tests.helpers.predicted import make_finding_predictions, make_predictions
-from tests.helpers.report_runs import each
+from tests.helpers.report_runs import change_records
 
 METHOD = Method(draws=100)
 
 
 def without_patients(predictions):
-    return each(predictions, lambda *_: {"patient": "", "group": ""})
+    return change_records(predictions, lambda *_: {"patient": "", "group": ""})
 
 
 def groups_of(predictions):
@@ -32,7 +32,9 @@ def p_values_of(comparison):
 
 def test_images_of_one_patient_in_any_run_are_of_one_patient_in_all(rng):
     test = make_predictions(rng, 8)  # two images a patient
-    first = each(without_patients(test), lambda i, _: {"group": "g" if i in (1, 2) else ""})
+    first = change_records(
+        without_patients(test), lambda i, _: {"group": "g" if i in (1, 2) else ""}
+    )
     order = [5, 0, 1, 2, 3, 4, 6, 7]
     second = dataclasses.replace(
         test,

@@ -11,7 +11,7 @@ from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.results import Evaluation
 from cxr_models.evaluation.subgroups import lines_on_unstated, with_subgroups
 from tests.helpers.predicted import CLASSES, make_predictions
-from tests.helpers.report_runs import each
+from tests.helpers.report_runs import change_records
 
 METHOD = Method(draws=100)
 
@@ -25,7 +25,7 @@ def person(place, _):
 @pytest.fixture
 def sets(rng):
     made = [make_predictions(rng, images=400, name=n) for n in ("train", "val", "test", "clinic")]
-    return [each(predictions, person) for predictions in made]
+    return [change_records(predictions, person) for predictions in made]
 
 
 def by(sets, text, method=METHOD):
@@ -118,7 +118,7 @@ def test_sets_that_the_run_was_trained_or_chosen_on_have_no_groups(sets):
 
 
 def test_cells_below_ten_patients_are_empty_with_the_reason(sets):
-    few = each(sets[2], lambda place, _: {"sex": "F" if place < 38 else "M"})
+    few = change_records(sets[2], lambda place, _: {"sex": "F" if place < 38 else "M"})
     found = column(by([*sets[:2], few], "sex"))
     women = found.groups["F"]
     assert (women.images, women.patients) == (38, 19)
@@ -136,7 +136,7 @@ def test_cells_below_ten_patients_are_empty_with_the_reason(sets):
 
 
 def test_a_group_of_fewer_than_ten_patients_has_counts_and_no_value(sets):
-    few = each(sets[2], lambda place, _: {"sex": "F" if place < 18 else "M"})
+    few = change_records(sets[2], lambda place, _: {"sex": "F" if place < 18 else "M"})
     women = column(by([*sets[:2], few], "sex")).groups["F"]
     assert (women.images, women.patients, women.labels["covid"]) == (18, 9, 6)
     values = to_json(women.overall)
@@ -150,7 +150,7 @@ def test_images_whose_value_is_not_stated_are_a_group_and_take_no_part_in_gaps(s
     unknown = np.arange(400) % 100 < 30
     logits = np.where(unknown[:, None], wrong, sets[2].logits)
     test = dataclasses.replace(sets[2], logits=logits, probabilities=softmax(logits))
-    test = each(test, lambda place, r: {"sex": "" if unknown[place] else r.sex})
+    test = change_records(test, lambda place, r: {"sex": "" if unknown[place] else r.sex})
     found = column(by([*sets[:2], test], "sex"))
     assert list(found.groups) == ["F", "M", "not stated"]
     assert found.groups["not stated"].overall.accuracy.value == 0.0
@@ -158,7 +158,7 @@ def test_images_whose_value_is_not_stated_are_a_group_and_take_no_part_in_gaps(s
 
 
 def test_a_set_that_does_not_state_a_column_has_no_groups_by_it(sets):
-    clinic = each(sets[3], lambda *_: {"sex": ""})
+    clinic = change_records(sets[3], lambda *_: {"sex": ""})
     evaluation = by([*sets[:3], clinic], "sex,age")
     assert [found.column for found in evaluation.sets["clinic"].subgroups] == ["age"]
     assert list(lines_on_unstated([*sets[:3], clinic], parse_columns("sex,age"))) == [

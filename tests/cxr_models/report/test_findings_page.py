@@ -22,7 +22,7 @@ from cxr_models.evaluation.stored import write_evaluation
 from cxr_models.report import html_page, markdown_page, read_any_results
 from tests.helpers.predicted import FINDINGS
 from tests.helpers.report_pages import Read
-from tests.helpers.report_runs import each, write_finding_run, write_images, write_run
+from tests.helpers.report_runs import change_records, write_finding_run, write_images, write_run
 
 VALUES = "Each finding, over the images whose label for it is known"
 
@@ -117,7 +117,7 @@ def test_runs_whose_findings_are_in_another_order_are_compared(tmp_path, run):
 
 def test_a_run_is_compared_with_a_table_that_states_fewer_patients(tmp_path, run):
     def fewer(predictions):
-        return each(predictions, lambda *_: {"patient": "", "group": ""})
+        return change_records(predictions, lambda *_: {"patient": "", "group": ""})
 
     worse = write_finding_run(tmp_path / "second", change=fewer, seed=0)
     for names in ((run, worse), (worse, run)):  # patients are those of both, whoever is first
@@ -159,7 +159,9 @@ def test_runs_of_several_seeds_have_mean_spread_and_interval_of_each_finding(tmp
 def test_runs_of_equal_settings_on_different_images_are_pooled(tmp_path):
     def fold(number):
         def change(predictions):
-            return each(predictions, lambda _, record: {"file": f"{number}/{record.file}"})
+            return change_records(
+                predictions, lambda _, record: {"file": f"{number}/{record.file}"}
+            )
 
         return write_finding_run(tmp_path / f"fold-{number}", change=change, seed=number)
 

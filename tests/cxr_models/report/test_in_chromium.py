@@ -67,11 +67,11 @@ def test_no_request_leaves_the_page_and_nothing_is_complained_of(tab, served):
     tab.events.clear()
     tab.open(address)
     assert asked == ["/report.html"]
-    urls = [told["request"]["url"] for told in tab.named("Network.requestWillBeSent")]
+    urls = [event["request"]["url"] for event in tab.events_of("Network.requestWillBeSent")]
     assert [url for url in urls if not url.startswith("data:")] == [address]
     assert len(urls) > 10  # pictures: the events do tell of requests
     complaints = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
-    assert tab.named(*complaints) == []
+    assert tab.events_of(*complaints) == []
     sizes = tab.evaluate("[...document.images].map(one => one.naturalWidth)")
     assert len(sizes) > 10
     assert all(sizes)
@@ -87,8 +87,8 @@ def test_the_page_could_not_load_anything_if_it_tried(tab, served):
         "document.body.append(script); fetch('/leak').catch(() => 0); 0"
     )
     assert tab.evaluate("window.ran === undefined")
-    told = [one["entry"]["text"] for one in tab.named("Log.entryAdded")]
-    assert len([text for text in told if "Content Security Policy" in text]) >= 2, told
+    messages = [event["entry"]["text"] for event in tab.events_of("Log.entryAdded")]
+    assert len([text for text in messages if "Content Security Policy" in text]) >= 2, messages
     assert asked == ["/report.html"]
 
 
@@ -127,7 +127,7 @@ def test_a_page_on_findings_fits_the_window_with_everything_open(tab, tmp_path, 
     assert tab.evaluate("document.documentElement.scrollWidth") == width
     contrasts = tab.evaluate(chromium.contrasts())
     assert {name: ratio for name, ratio in contrasts.items() if ratio < 4.5} == {}
-    assert tab.named("Log.entryAdded", "Runtime.exceptionThrown") == []
+    assert tab.events_of("Log.entryAdded", "Runtime.exceptionThrown") == []
 
 
 def test_folded_runs_open_from_the_keyboard_and_many_runs_fit_a_phone(tab, tmp_path):
@@ -146,4 +146,4 @@ def test_folded_runs_open_from_the_keyboard_and_many_runs_fit_a_phone(tab, tmp_p
     assert tab.evaluate(opened) == 1
     tab.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
     assert tab.evaluate("document.documentElement.scrollWidth") == 390
-    assert tab.named("Log.entryAdded", "Runtime.exceptionThrown") == []
+    assert tab.events_of("Log.entryAdded", "Runtime.exceptionThrown") == []

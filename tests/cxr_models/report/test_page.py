@@ -19,7 +19,7 @@ from cxr_models.report.blocks import ticks
 from cxr_models.report.render import html
 from cxr_models.runs.folder import RunFolder
 from tests.helpers.report_pages import Read
-from tests.helpers.report_runs import each, write_audit, write_images, write_run
+from tests.helpers.report_runs import change_records, write_audit, write_images, write_run
 
 CLASSES = ["covid", "normal", "virus"]
 SCRIPT = "<script>alert(1)</script>.png"
@@ -150,7 +150,7 @@ def test_another_source_is_judged_in_plain_words(tmp_path):
         if predictions.kind != "external":
             return predictions
         labels = np.roll([record.label for record in predictions.manifest.records], 2)
-        return each(predictions, lambda place, _: {"label": str(labels[place])})
+        return change_records(predictions, lambda place, _: {"label": str(labels[place])})
 
     good, bad = write_run(tmp_path / "good"), write_run(tmp_path / "bad", change=harder)
     none = write_run(tmp_path / "none", externals=())
@@ -192,7 +192,9 @@ def test_the_phase_that_the_weights_come_from_is_told(run):
 
 def test_labels_that_have_sources_of_their_own_are_named(tmp_path):
     def parted(predictions):
-        return each(predictions, lambda _, r: {"source": "web" if r.label == "covid" else "ward"})
+        return change_records(
+            predictions, lambda _, r: {"source": "web" if r.label == "covid" else "ward"}
+        )
 
     text = page_of(write_run(tmp_path / "run", change=parted)).text
     assert (
@@ -243,7 +245,9 @@ def test_names_with_markup_stay_text(tmp_path):
 
 
 def test_a_file_named_as_a_script_is_shown_as_such(tmp_path):
-    path = write_run(tmp_path / "run", change=lambda one: each(one, lambda *_: {"file": SCRIPT}))
+    path = write_run(
+        tmp_path / "run", change=lambda one: change_records(one, lambda *_: {"file": SCRIPT})
+    )
     page = page_of(path)
     assert SCRIPT in page.text
     assert "script" not in {tag for tag, _ in page.tags}
@@ -274,7 +278,7 @@ def test_markdown_holds_the_tables_of_the_page(run):
 )
 def test_names_that_markdown_would_take_for_something_else_stay_text(tmp_path, source):
     def named(predictions):  # a patient alone has no interval, of which a line tells
-        return each(predictions, lambda i, _: {"source": source if i < 2 else "other"})
+        return change_records(predictions, lambda i, _: {"source": source if i < 2 else "other"})
 
     path = write_run(tmp_path / "run", change=named)
     text = markdown_page([read_results(path, name="run")])
@@ -288,7 +292,7 @@ def test_names_that_markdown_would_take_for_something_else_stay_text(tmp_path, s
 def test_where_images_lie_is_not_told(tmp_path):
     def elsewhere(predictions):
         start = {"test": "/home/me/", "external": "../../me/"}.get(predictions.kind, "")
-        return each(predictions, lambda _, record: {"file": f"{start}{record.file}"})
+        return change_records(predictions, lambda _, record: {"file": f"{start}{record.file}"})
 
     text = page_of(write_run(tmp_path / "run", change=elsewhere)).text
     assert re.search(r"test/\d+\.png", text)

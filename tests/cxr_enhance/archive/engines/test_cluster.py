@@ -184,7 +184,9 @@ class Client:
 def test_a_result_lost_with_its_worker_is_waited_for(monkeypatch):
     engine = cluster.DaskEngine(None, 1)
     monkeypatch.setattr(engine._distributed, "as_completed", Completed)
-    files = [PlannedFile(f"{n}.png", f"{n}.out", named=True, replace=False) for n in range(3)]
+    files = [
+        PlannedFile(f"{n}.png", f"{n}.out", is_named_by_user=True, replace=False) for n in range(3)
+    ]
     outcomes = []
     engine._run(Client(), iter(files), None, None, outcomes.append, {})
     assert [(outcome.source, outcome.status) for outcome in outcomes] == [
@@ -197,7 +199,7 @@ def test_a_worker_that_dies_while_it_leaves_its_outcome_leaves_the_mark_whole(
 ):
     source = make_archive(tmp_path / "in", 1) / "p0" / "0000.png"
     target = tmp_path / "out.png"
-    planned = PlannedFile(str(source), str(target), named=True, replace=False)
+    planned = PlannedFile(str(source), str(target), is_named_by_user=True, replace=False)
 
     def dies(_):  # between the file's beginning and its end
         raise KeyboardInterrupt

@@ -21,7 +21,7 @@ import pytest
 
 from cxr_enhance import read_image
 from cxr_enhance.io import image_info
-from cxr_enhance.io.dicom import decode_apart
+from cxr_enhance.io.dicom import decoder_pool
 from cxr_enhance.io.dicom.write import derived_dicom
 from cxr_enhance.io.options import ReadOptions
 from cxr_enhance.io.read import decode_image
@@ -609,9 +609,11 @@ DECODING = {
 
 def test_a_decoder_that_does_not_return_is_ended_and_the_next_frame_is_read(monkeypatch):
     started = time.monotonic()
-    monkeypatch.setattr(decode_apart, "_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(decoder_pool, "_TIMEOUT_S", 1.0)
     with pytest.raises(ValueError, match="took more than 1 s"):
-        decode_apart.decode_apart(uid.JPEG2000Lossless, "pylibjpeg", evil_jp2(), DECODING)
+        decoder_pool.decode_in_child_process(
+            uid.JPEG2000Lossless, "pylibjpeg", evil_jp2(), DECODING
+        )
     monkeypatch.undo()
     assert time.monotonic() - started < 10
     assert_same_image(read_image(COMPRESSED["jpeg-2000"]), GRAY12)
@@ -622,12 +624,13 @@ def test_a_decoder_that_does_not_return_is_ended_and_the_next_frame_is_read(monk
 def test_a_decoder_at_work_outlives_a_killed_process_by_its_time_limit_at_most():
     code = (
         "import sys, threading, time\n"
-        "from cxr_enhance.io.dicom import decode_apart as apart\n"
-        "apart._TIMEOUT_S, apart._GRACE_S = 2.0, 0.0\n"
+        "from cxr_enhance.io.dicom import decoder_pool as pool\n"
+        "pool._TIMEOUT_S, pool._GRACE_S = 2.0, 0.0\n"
         f"question = ({uid.JPEG2000Lossless!r}, 'pylibjpeg', {evil_jp2()!r}, {DECODING!r})\n"
-        "threading.Thread(target=apart.decode_apart, args=question, daemon=True).start()\n"
-        "while not apart._alive: time.sleep(0.01)\n"
-        "print(*(process._process.pid for process in apart._alive), flush=True)\n"
+        "decode = pool.decode_in_child_process\n"
+        "threading.Thread(target=decode, args=question, daemon=True).start()\n"
+        "while not pool._alive: time.sleep(0.01)\n"
+        "print(*(process._process.pid for process in pool._alive), flush=True)\n"
         "time.sleep(1)\n"
         "os = __import__('os'); os.kill(os.getpid(), 9)\n"
     )

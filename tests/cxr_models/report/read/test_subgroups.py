@@ -6,7 +6,7 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 from cxr_models.records.manifest import Record, write_manifest
 from cxr_models.report import read_any_results, read_results
-from tests.helpers.report_runs import each, write_finding_run, write_run
+from tests.helpers.report_runs import change_records, write_finding_run, write_run
 
 
 def person(place, _):
@@ -16,7 +16,7 @@ def person(place, _):
 @pytest.fixture
 def run(tmp_path):
     def change(predictions):
-        return each(predictions, person)
+        return change_records(predictions, person)
 
     return write_run(tmp_path / "first", change=change, by="sex,scanner", externals=())
 
@@ -69,7 +69,7 @@ def test_columns_that_older_tables_lack_come_from_the_split_of_the_run(tmp_path)
     path = run / "evaluation/evaluation.json"
     plain = json.loads(path.read_text())
     made = write_run(
-        tmp_path / "new", externals=(), by="sex", change=lambda sets: each(sets, person)
+        tmp_path / "new", externals=(), by="sex", change=lambda sets: change_records(sets, person)
     )
     told = json.loads((made / "evaluation/evaluation.json").read_text())
     plain["sets"]["test"]["subgroups"] = told["sets"]["test"]["subgroups"]
@@ -88,7 +88,7 @@ def test_columns_that_older_tables_lack_come_from_the_split_of_the_run(tmp_path)
 @pytest.fixture
 def finding_run(tmp_path):
     def change(predictions):
-        return each(predictions, person)
+        return change_records(predictions, person)
 
     return write_finding_run(
         tmp_path / "findings", change=change, by="sex,finding:Mass,scanner", externals=()

@@ -11,7 +11,7 @@ from cxr_models.evaluation.evaluate import Method
 from cxr_models.report import html_page, markdown_page, read_results
 from cxr_models.report.sections.comparison import comparison_section
 from tests.helpers.report_pages import Read
-from tests.helpers.report_runs import each, write_run
+from tests.helpers.report_runs import change_records, write_run
 
 METHOD = Method(draws=100)
 
@@ -28,7 +28,7 @@ def tested_on(fold, stay):
     """Give the change that makes other images of all but the first ones."""
 
     def change(predictions):
-        return each(
+        return change_records(
             predictions,
             lambda i, r: {} if i < stay else {"file": fold + r.file, "patient": fold + r.patient},
         )
@@ -78,7 +78,9 @@ def test_what_is_not_compared_is_said_with_the_reason(tmp_path):
         write_run(tmp_path / "binary", model__task="binary"),
         write_run(tmp_path / "elsewhere", change=tested_on("f", 0), model__backbone="resnet101"),
         write_run(tmp_path / "half", change=tested_on("g", 45), data__flip=False),
-        write_run(tmp_path / "twice", change=lambda one: each(one, lambda *_: {"file": "a.png"})),
+        write_run(
+            tmp_path / "twice", change=lambda one: change_records(one, lambda *_: {"file": "a.png"})
+        ),
     ]
     text = page_of(*paths).text
     for reason in (
@@ -169,7 +171,7 @@ def test_test_sets_that_share_some_images_are_neither_compared_nor_pooled(tmp_pa
         assert "Pooled" in text if path.name == "whole" else "Not pooled: one and half" in text
     deeper = write_run(  # its split lies a folder deeper
         tmp_path / "deeper",
-        change=lambda p: each(
+        change=lambda p: change_records(
             p, lambda i, r: {"file": f"../{r.file}" if i < 9 else f"d{i}", "patient": f"d{i}"}
         ),
     )
@@ -183,8 +185,10 @@ def left_out(source):
 
     def change(predictions):
         if predictions.kind != "test":
-            return each(predictions, lambda i, r: {"source": "b" if source == "a" else "a"})
-        return each(
+            return change_records(
+                predictions, lambda i, r: {"source": "b" if source == "a" else "a"}
+            )
+        return change_records(
             predictions,
             lambda i, r: {"source": "ab"[i % 2], "file": r.file if i >= 10 else source + r.file},
         )
@@ -204,5 +208,7 @@ def test_of_left_out_sources_tested_beside_others_the_page_pools_what_evaluate_d
     assert rows["all"]["accuracy"].split()[0] == f"{value:.3f}"
     assert "the images of left-out sources alone are one set" in page.text
     assert "Not pooled" not in page.text
-    known = write_run(tmp_path / "known", change=lambda p: each(p, lambda *_: {"source": "a"}))
+    known = write_run(
+        tmp_path / "known", change=lambda p: change_records(p, lambda *_: {"source": "a"})
+    )
     assert "Not pooled: without-a, without-b and known" in page_of(*paths, known).text

@@ -7,7 +7,7 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 from cxr_models.report import html_page, markdown_page, read_any_results
 from tests.helpers.predicted import FINDINGS
 from tests.helpers.report_pages import Read
-from tests.helpers.report_runs import each, write_finding_run
+from tests.helpers.report_runs import change_records, write_finding_run
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -23,7 +23,7 @@ def person(place, record):
 @pytest.fixture
 def run(tmp_path):
     def change(predictions):
-        return each(predictions, person)
+        return change_records(predictions, person)
 
     return write_finding_run(tmp_path / "first", change=change, by="sex,manufacturer")
 

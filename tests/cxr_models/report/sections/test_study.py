@@ -5,7 +5,7 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 from cxr_models.report import html_page, read_results
 from tests.helpers.report_pages import Read
-from tests.helpers.report_runs import each, write_run
+from tests.helpers.report_runs import change_records, write_run
 
 TITLE = "The study's table"
 
@@ -26,7 +26,9 @@ def study_run(path, **options):
         return {"source": of_covid if record.label == "covid" else "kermany"}
 
     def from_the_study(predictions):
-        return predictions if predictions.kind == "external" else each(predictions, source)
+        return (
+            predictions if predictions.kind == "external" else change_records(predictions, source)
+        )
 
     return write_run(path, change=from_the_study, **options)
 
@@ -67,11 +69,11 @@ def test_a_report_of_other_images_has_no_table_of_the_study(tmp_path):
 )
 def test_a_run_is_of_the_study_only_if_all_its_images_are(tmp_path, change):
     def spoiled(predictions):
-        predictions = each(
+        predictions = change_records(
             predictions,
             lambda _, record: {"source": "cxnet" if record.label == "covid" else "kermany"},
         )
-        return each(predictions, change) if predictions.kind == "train" else predictions
+        return change_records(predictions, change) if predictions.kind == "train" else predictions
 
     assert not has_table(page_of(write_run(tmp_path / "run", change=spoiled)))
 

@@ -6,7 +6,7 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 from cxr_models.report import html_page, markdown_page, read_results
 from tests.helpers.report_pages import Read
-from tests.helpers.report_runs import each, write_run
+from tests.helpers.report_runs import change_records, write_run
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -22,7 +22,7 @@ def person(place, record):
 @pytest.fixture
 def run(tmp_path):
     def change(predictions):
-        return each(predictions, person)
+        return change_records(predictions, person)
 
     return write_run(tmp_path / "first", change=change, by="sex,manufacturer", images=240)
 

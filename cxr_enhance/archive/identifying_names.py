@@ -16,14 +16,14 @@ _PLAIN_FILE = re.compile(rf"(({_WORD})?{_COUNTER})([-_ ]{_WORD}{_COUNTER})*", re
 _PLAIN_FOLDER = re.compile(rf"{_WORD}{_COUNTER}", re.IGNORECASE)
 
 
-class TellingNames(NamedTuple):
+class IdentifyingNames(NamedTuple):
     """The number of names that may identify a patient, and the first such name."""
 
     number: int
     example: str
 
 
-def find_telling_names(files: PlannedFiles) -> TellingNames:
+def find_identifying_names(files: PlannedFiles) -> IdentifyingNames:
     """Count the output names that are more than a general word and a short number.
 
     No rule can prove that a name identifies nobody. Names that consist of general words and short
@@ -39,4 +39,4 @@ def find_telling_names(files: PlannedFiles) -> TellingNames:
             continue
         count += 1
         example = example or name
-    return TellingNames(count, example)
+    return IdentifyingNames(count, example)

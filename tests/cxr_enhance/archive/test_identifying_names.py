@@ -7,8 +7,8 @@ import os
 import pytest
 
 from cxr_enhance.archive._names import Naming
+from cxr_enhance.archive.identifying_names import find_identifying_names
 from cxr_enhance.archive.planned_files import PlannedFiles
-from cxr_enhance.archive.telling_names import find_telling_names
 from tests.cxr_enhance.archive.conftest import STRIP
 
 pytest.importorskip("cv2")
@@ -28,7 +28,7 @@ def test_names_that_may_hold_identity_are_warned_of(run, scans, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "tells"),
+    ("name", "is_identifying"),
     [
         ("scan.dcm", False),
         ("IM000001", False),
@@ -46,9 +46,9 @@ def test_names_that_may_hold_identity_are_warned_of(run, scans, tmp_path):
         ("胸部.dcm", True),
     ],
 )
-def test_only_general_words_and_short_numbers_count_as_nobodys(name, tells):
+def test_only_general_words_and_short_numbers_count_as_nobodys(name, is_identifying):
     files = PlannedFiles("out/of/doe", Naming(".dcm"))
     path = os.path.join("in", *name.split("/"))
-    files.add(path, len("in/"), "in", named=False)
-    files.settle_names()
-    assert bool(find_telling_names(files).number) is tells
+    files.add(path, len("in/"), "in", is_named_by_user=False)
+    files.choose_names()
+    assert bool(find_identifying_names(files).number) is is_identifying

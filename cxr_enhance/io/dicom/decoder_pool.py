@@ -33,7 +33,9 @@ _idle: list[_Process] = []
 _alive: set[_Process] = set()
 
 
-def decode_apart(transfer_syntax: str, plugin: str, capsule: bytes, options: dict[str, Any]) -> Any:
+def decode_in_child_process(
+    transfer_syntax: str, plugin: str, capsule: bytes, options: dict[str, Any]
+) -> Any:
     """Decode a frame with a plugin of pydicom.
 
     Parameters
