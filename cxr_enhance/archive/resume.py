@@ -159,7 +159,7 @@ def find_pending(
 
     - its output is missing,
     - it failed for a transient reason, with other options, or with another version of this library,
-    - an earlier run did not choose it, and the selection has changed since,
+    - an earlier run did not choose it by a criterion that this run does not have,
     - it has changed since it was read.
 
     An output is overwritten only in three cases: the manifest shows that a run wrote the output and

@@ -68,12 +68,15 @@ class ClassColumns:
 class Scores:
     """The probabilities and logits of N images for K classes, and the number of changed cells."""
 
-    # (N, K); exactly the numbers in the table or, with columns logit:, the softmax or sigmoid of
-    # the logits. Rounding could make equal probabilities differ and move them across thresholds.
+    # (N, K); the numbers in the table, unchanged unless they are counted below; with columns
+    # logit:, the softmax or sigmoid of the logits. Rounding could make equal probabilities differ
+    # and move them across thresholds.
     probabilities: Floats
     logits: Floats  # (N, K)
     rescaled: int = 0  # number of images whose probabilities were divided by their sum
-    zeros: int = 0  # number of probabilities of 0, which were replaced by `SMALLEST`
+    # number of probabilities of 0 (for findings, of 0 and 1), which were replaced by `SMALLEST`
+    # (or 1 - `SMALLEST`)
+    zeros: int = 0
 
 
 def is_class_column(name: str) -> bool:

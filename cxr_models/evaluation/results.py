@@ -32,8 +32,9 @@ Titled = tuple[tuple[str, Measured], ...]
 class Aggregation:
     """The unit whose images are joined to one row before evaluation, and the rule that joins them.
 
-    Images of one patient or of one study are joined. The row has either the mean of the logits of
-    the images or the logits of the image with the highest probability.
+    Images of one patient or of one study are joined. By the mean, the row has the mean of the
+    logits of the images. By the maximum, the row has the logits of the image with the highest
+    probability of the second class or, for findings, the highest logit of each finding.
     """
 
     of: Literal["patient", "study"]  # the unit that becomes one row

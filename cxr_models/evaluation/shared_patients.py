@@ -37,7 +37,7 @@ def neither_equal_nor_disjoint(
     ----------
     tested : sequence of frozenset of str
         Real paths of the test images of each run; of patients or studies, their first images.
-    aggregation : Aggregation, optional
+    aggregation : Aggregation or None
         How images were joined; None if they were not.
     """
     num_shared, num_all = len(frozenset.intersection(*tested)), len(frozenset.union(*tested))

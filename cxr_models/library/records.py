@@ -222,8 +222,9 @@ def split(
     drop_split : bool, default False
         Whether the manifest's own split is ignored.
     without_leaks : bool, default False
-        Whether images of train and val are left out if the manifest's own split puts their patient
-        or a copy of them into another set too. If false, such a split is refused.
+        Whether leaks of the manifest's own split are removed. If images of a patient, or copies of
+        an image, are in several sets, those in test stay; if none is in test, those in val stay.
+        The others are left out. If false, such a split is refused.
     out : str or PathLike, optional
         CSV file for the split. None writes no file.
     overwrite : bool, default False

@@ -50,10 +50,11 @@ class Predicted:
         File of each image, or the first file of each patient or study. The name is empty for an
         array.
     calibrated : bool
-        Whether the probabilities are calibrated. They are if the run was evaluated before.
+        Whether the probabilities are calibrated. They are if the last evaluation of the run fitted
+        a temperature and joined images in the same way as this prediction.
     called : tuple of tuple of str
-        For each image, the classes or findings whose operating point its probabilities reach.
-        Empty if the run was not evaluated before.
+        For each image, patient or study, the classes or findings whose operating point its
+        probabilities reach. Empty if there are no operating points for these predictions.
     multilabel : bool, default False
         Whether the run predicts findings. An image may have several findings, and one class.
     joined_files : tuple of tuple of str
@@ -207,7 +208,8 @@ class Run:
             If an item is neither a file name nor an array, or an array has another dtype.
         ValueError
             If there is no image, a file contains no image, the weights do not fit the network, or
-            images cannot be joined because they are arrays or have no patient or study.
+            an option is not allowed. If images cannot be joined: one is an array, no file has a
+            patient or study, or more than two classes are joined by the maximum.
         OSError
             If a file cannot be read.
 
@@ -451,7 +453,8 @@ def load_run(
     Returns
     -------
     Run
-        The run. Its predictions are calibrated if it was evaluated before.
+        The run. Its predictions of images are calibrated if its last evaluation fitted a
+        temperature and did not join images.
 
     Raises
     ------
@@ -493,7 +496,7 @@ def export(
     """Write the model of a run to a file that other programs can use.
 
     The exported model takes raw images and returns probabilities. The probabilities are calibrated
-    if the run was evaluated before.
+    if the last evaluation of the run fitted a temperature and did not join images.
 
     Parameters
     ----------

@@ -22,8 +22,9 @@ class Choices:
     Parameters
     ----------
     label_from : str, default ""
-        Name of a finding. The label is then this finding or "no" and its name. Empty makes the
-        labels from the classes of the set, or from all its findings.
+        Name of a finding. The label is then this finding or "no" and its name. An image without
+        any known finding gets no label. Empty makes the labels from the classes of the set, or
+        from all its findings.
     priority : tuple of str, default ()
         Names of findings, the most important first. The label is the first one that is present.
     uncertain : {"ignore", "zero", "one"}, default "ignore"

@@ -40,7 +40,7 @@ def rows_of_csvs(
     Raises
     ------
     ValueError
-        If a column is missing, a CSV has no column in common with the first one, a finding has a
+        If a column is missing, a CSV has no column in common with those before it, a finding has a
         value that is not allowed, or no row has a label.
     OSError
         If a CSV cannot be read.

@@ -251,7 +251,7 @@ def index_csv(
     Raises
     ------
     ValueError
-        If a column is missing, a CSV has no column in common with the first one, a finding has a
+        If a column is missing, a CSV has no column in common with those before it, a finding has a
         value that is not allowed, a file is listed twice, or no row has a label.
     OSError
         If a CSV cannot be read.

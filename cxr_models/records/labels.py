@@ -67,8 +67,8 @@ class Labeller:
     def label(self, findings: Findings) -> str:
         """Return the label of an image with these findings.
 
-        The label is empty if it depends on the finding ``label_from``, this finding is uncertain,
-        and ``uncertain`` is "ignore". The image is then left out.
+        With ``label_from``, the label is empty in two cases: this finding is uncertain and
+        ``uncertain`` is "ignore", or all findings are unknown. The image is then left out.
         """
         if self._choices.label_from:
             return self._against_the_rest(dict(findings))
@@ -102,6 +102,8 @@ class Labeller:
 
 def remark_on_blanks(records: Sequence[Record], choices: Choices) -> str:
     """Return a sentence on records with the label "no FINDING" whose finding is unknown.
+
+    Images that the set states to be normal are not counted.
 
     Parameters
     ----------

@@ -133,7 +133,7 @@ class _Maker:
         )
 
     def label(self, row: ImageRow) -> str:
-        """Return the label; empty if an uncertain finding gives no label."""
+        """Return the label; empty if uncertain or unknown findings give no label."""
         if row.label and not self._labeller.chosen_findings():
             return row.label
         return self._of(row).label

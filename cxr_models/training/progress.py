@@ -36,10 +36,10 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         Number of epochs of the phase.
     steps : int
         Number of steps per epoch.
-    watch : callable, optional
+    watch : callable or None
         Function that is called with a `StepReport` at the start of an epoch and after every step.
         None reports no steps.
-    say : callable, optional
+    say : callable or None
         Function that is called with one line after each epoch. None reports no epochs.
     clock : callable
         Function that returns the current time in seconds.

@@ -41,7 +41,7 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
     ----------
     params : EnhanceParams
         Options that images are checked against and that `_graph` receives.
-    channels : tuple of int, optional
+    channels : tuple of int or None
         Allowed numbers of channels; None allows any number.
     bit_depth, value_range, data_format, **kwargs
         As in the public layers.

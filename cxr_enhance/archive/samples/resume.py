@@ -209,7 +209,7 @@ def find_pending_samples(
     - it is missing, or a killed run left it without its index,
     - one of its images, or the columns of an image, have changed since,
     - one of its images failed for a transient reason,
-    - one of its images was not chosen, and the selection has changed since,
+    - one of its images was not chosen, by a criterion that this run does not have,
     - the plan assigns further images to it.
 
     A file is overwritten only in three cases: its index shows that a run wrote the file and that

@@ -143,7 +143,7 @@ def _look_up(values: npt.NDArray[np.number], table: Table) -> npt.NDArray[np.flo
 
 
 def _windowed(values: npt.NDArray[np.float64], window: Window) -> npt.NDArray[np.float64]:
-    """Apply a window; return fractions of the output range, 0..1, rising with `values`."""
+    """Apply a window; return fractions of the output range, 0..1, that never fall with `values`."""
     center, width = window.center, window.width
     if window.function == "SIGMOID":
         with np.errstate(over="ignore"):  # exp overflows to infinity, whose reciprocal is right
