@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GRAY, _RGB = 0, 2
 _LEVEL = 1  # level 0 compresses half as well in the same time; 2 and 3 compress no better
-# Size of the window in which ISA-L searches for repetitions, in bits. Filtered gray rows repeat only
-# by chance: with the smallest window, compression is a tenth faster and files are 2 % smaller.
+# Size of the window in which ISA-L searches for repetitions, in bits. Filtered gray rows repeat
+# only by chance: with the smallest window, compression is a tenth faster and files are 2 % smaller.
 # Filtered colour rows do repeat.
 _WINDOW_BITS = {_GRAY: 9, _RGB: 15}
 _CHUNK = 1 << 20  # bytes of compressed data in one IDAT

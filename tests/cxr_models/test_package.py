@@ -28,7 +28,7 @@ def test_importing_and_asking_for_help_loads_no_framework():
         """,
         without=FRAMEWORKS,
     )
-    assert "In the order of the work::" in done.stdout
+    assert "in the order in which a project needs them::" in done.stdout
     assert "def train(" in done.stdout or "train(split:" in done.stdout
     assert done.stdout.endswith("cxr_models.library.run\n")
 
