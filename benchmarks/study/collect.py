@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
 
-_GROUPS = ("arms", "sources", "paths", "table", "grid")
+_GROUPS = ("arms", "sources", "table", "grid")
 _UNPUBLISHED_FACTS = ("split_root", "overlaps")
 _CONTROLS = "nih_cxr14"  # the only source of adults without COVID-19
 
@@ -48,6 +48,7 @@ def published_run(folder: Path) -> dict[str, Any]:
     for set_values in evaluation["sets"].values():
         for name in ("curves", "reliability", "by_view"):  # in no table here, and most of the size
             del set_values[name]
+        set_values.pop("clinic", None)  # the same, of test sets alone
         set_values.pop("overlap", None)  # it names files
     weights = Path(config["model"]["weights"])
     for section in (config["model"], facts):

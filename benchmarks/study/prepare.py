@@ -5,17 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cxr_models.records.manifest import Record, read_manifest, write_manifest
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 _ADULTS = ("nih_cxr14", "hannover", "ieee8023")
-_SMALL = {"train": 320, "val": 64, "test": 64}  # ten steps of 32
 
 
 def records_of(manifest: Path, folder: Path) -> list[Record]:
@@ -27,23 +21,8 @@ def records_of(manifest: Path, folder: Path) -> list[Record]:
     ]
 
 
-def small(records: Sequence[Record]) -> list[Record]:
-    """Take the first records of each part, the labels in turn."""
-    turns: Counter[tuple[str, str]] = Counter()
-    ranked = []
-    for record in records:
-        ranked.append((turns[record.split, record.label], record))
-        turns[record.split, record.label] += 1
-    ranked.sort(key=lambda pair: pair[0])
-    return [
-        record
-        for part, count in _SMALL.items()
-        for record in [record for _, record in ranked if record.split == part][:count]
-    ]
-
-
 def main(data: Path, work: Path) -> None:
-    """Write ``external.csv``, ``adults.csv`` and ``small.csv`` into `work`."""
+    """Write ``external.csv`` and ``adults.csv`` into `work`."""
     inside = records_of(data / "cxr3" / "manifest.csv", work)
     outside = [
         # Known to be pneumonia, not to be viral: the nearest of the three classes.
@@ -52,7 +31,6 @@ def main(data: Path, work: Path) -> None:
     ]
     adults = [dataclasses.replace(r, split="") for r in (*inside, *outside) if r.source in _ADULTS]
     write_manifest(work / "adults.csv", adults)
-    write_manifest(work / "small.csv", small(inside))
     write_manifest(work / "external.csv", outside)
 
 

@@ -6,11 +6,10 @@
 #
 # DATA holds cxr3/manifest.csv (three classes, split) and external/manifest.csv (other sources).
 # Stages, all but `grid` and `report` by default:
-#   prepare     splits: the small one, adults by source
+#   prepare     manifest of other sources; splits of adults by source
 #   arms        NASNetMobile, three classes, raw, enhanced in two ways, and raw with the border
 #               cropped and padded instead of squashed, CXR_STUDY_SEEDS seeds
 #   sources     adults, covid or not: all sources known, then one unknown
-#   paths       ten steps of the other two backbones
 #   table       all twelve cells of the study's table, small: 96 x 96 pixels, eight epochs from
 #               scratch, one seed; about two hours on two cores
 #   throughput  fed by the pipeline and from memory; epochs with and without kept features, of
@@ -99,14 +98,6 @@ stage_sources() { # without nih nothing but covid would be left to train on
   run sources/without-hannover "$work/unknown/without-hannover.csv" -- "${binary[@]}"
 }
 
-stage_paths() {
-  local backbone
-  for backbone in resnet101 inception_resnet_v2; do
-    run "paths/$backbone" "$work/small.csv" -- \
-      "${small[@]}" --backbone "$backbone" --epochs-head 1 --seed 1 "${enhanced[@]}"
-  done
-}
-
 stage_throughput() {
   local split="$data/cxr3/manifest.csv" weights="$work/arms/enhanced-1/best.weights.h5" views
   local frozen=(--image-size 128 128 --batch-size 32 --weights "$weights" --epochs-head 4
@@ -164,12 +155,12 @@ stage_collect() {
 
 stage_report() {
   local runs=()
-  mapfile -t runs < <(find "$work/arms" "$work/sources" "$work/paths" "$work/table" "$work/grid" \
+  mapfile -t runs < <(find "$work/arms" "$work/sources" "$work/table" "$work/grid" \
     -name evaluation.json -printf '%h\n' 2>/dev/null | sed 's|/evaluation$||' | sort)
   cxr-models report "${runs[@]}" --out "$work/report.html" --explain --overwrite
 }
 
-[ $# -gt 0 ] || set -- prepare arms sources paths table throughput collect
+[ $# -gt 0 ] || set -- prepare arms sources table throughput collect
 for stage in "$@"; do
   declare -F "stage_$stage" >/dev/null || {
     echo "STAGE must be one of those listed at the head of $0; got '$stage'." >&2

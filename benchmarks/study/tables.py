@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.tables.formatting import markdown, significant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _TITLES = {
@@ -36,8 +36,12 @@ _ARMS = {
 _CELLS = tuple(itertools.product(_TITLES, _TASKS, ("raw", "enhanced")))
 _CELL_HEAD = (
     "backbone", "task", "arm", "weights, pixels, epochs", "test: accuracy", "balanced",
-    "other sources: accuracy", "balanced", "border alone", "thumbnail alone",
+    "other sources: accuracy", "balanced", "border alone", "thumbnail alone", "loss in training",
+    "reported, %",
 )  # fmt: skip
+_HOW = _CELL_HEAD.index("weights, pixels, epochs")
+_SETS = {"train": "train", "val": "val", "test": "test", "external": "other sources"}
+_TEST_SETS = {name: _SETS[name] for name in ("test", "external")}
 
 
 class Study:
@@ -70,69 +74,88 @@ class Study:
         return [name for name in self._documents if name.startswith(start)]
 
 
+def data_table(study: Study) -> str:
+    """Write how many images and patients each set has of each source, and with which labels."""
+    evaluation = study["arms-raw-1"]["evaluation"]
+    labels = evaluation["class_names"]
+    rows = []
+    for name, title in _SETS.items():
+        for source, values in evaluation["sets"][name]["by_source"].items():
+            counts = [str(values["labels"].get(label, 0)) for label in labels]
+            rows.append((title, source, str(values["images"]), str(values["patients"]), *counts))
+    return markdown(["set", "source", "images", "patients", *labels], rows, 2)
+
+
 def grid_table(study: Study) -> str:
     """Write the study's own table: each backbone, task and arm, beside what shortcuts reach."""
-    rows = []
-    for backbone, task, arm in _CELLS:
-        document = study.get(f"grid-{backbone}-{task}-{arm}")
-        if document is None and (backbone, task) == ("nasnet_mobile", "multiclass"):
-            document = study.get(f"arms-{arm}-1")
-        reported = _REPORTED[backbone, task] if arm == "enhanced" else ""
-        rows.append((*_cell_row(document, backbone, task, arm), reported))
-    return markdown([*_CELL_HEAD, "reported, %"], rows, 4)
+    if not study.names("grid-"):
+        return "None of the twelve cells was run with these settings."
+    return markdown(list(_CELL_HEAD), _cell_rows(study, "grid"), 4)
 
 
 def small_table(study: Study) -> str:
     """Write all twelve cells of small runs from scratch, one configuration for all."""
+    rows = _cell_rows(study, "table")
+    configurations = {row[_HOW] for row in rows} - {""}
+    if len(configurations) > 1:
+        raise ValueError(
+            "the small runs must have one configuration (weights, pixels, epochs); they have "
+            f"{' and '.join(sorted(configurations))}."
+        )
+    kept = [place for place in range(len(_CELL_HEAD)) if place != _HOW]
+    return markdown([_CELL_HEAD[p] for p in kept], [[row[p] for p in kept] for row in rows], 3)
+
+
+def _cell_rows(study: Study, group: str) -> list[tuple[str, ...]]:
     rows = []
     for backbone, task, arm in _CELLS:
-        document = study.get(f"table-{backbone}-{task}-{arm}")
-        losses = ""
-        if document is not None:
-            history = document["history"]
-            losses = f"{float(history[0]['loss']):.2f} to {float(history[-1]['loss']):.2f}"
-        rows.append((*_cell_row(document, backbone, task, arm), losses))
-    return markdown([*_CELL_HEAD, "loss in training"], rows, 4)
+        document = study.get(f"{group}-{backbone}-{task}-{arm}")
+        reported = _REPORTED[backbone, task] if arm == "enhanced" else ""
+        rows.append((*_cell_row(document, backbone, task, arm), reported))
+    return rows
 
 
 def _cell_row(document: Any, backbone: str, task: str, arm: str) -> tuple[str, ...]:
     """Write what a cell's run reaches, as under `_CELL_HEAD`; empty where there is no run."""
     start = (_TITLES[backbone], _TASKS[task], arm)
     if document is None:
-        return (*start, _NOT_RUN, *[""] * 6)
+        return (*start, "", _NOT_RUN, *[""] * 6)
     sets = document["evaluation"]["sets"]
     values = [
         _value(sets[name]["overall"][value])
-        for name in ("test", "external")
+        for name in _TEST_SETS
         for value in ("accuracy", "balanced_accuracy")
     ]
     shortcuts = [_shortcut(document["audit"], name) for name in ("border", "thumbnail")]
-    return (*start, _how(document), *values, *shortcuts)
+    first, last = (float(document["history"][epoch]["loss"]) for epoch in (0, -1))
+    return (*start, _how(document), *values, *shortcuts, f"{first:.2f} to {last:.2f}")
 
 
 def grid_commands(study: Study) -> str:
     """Write the command of every cell that is empty."""
-    lines = []
-    for backbone, task, arm in _CELLS:
-        document = study.get(f"grid-{backbone}-{task}-{arm}")
-        if document is None and not (
-            (backbone, task) == ("nasnet_mobile", "multiclass") and study.get(f"arms-{arm}-1")
-        ):
-            lines.append(f"{backbone} {task} {arm}")
-    cells = "\n".join(lines)
+    lines = [" ".join(cell) for cell in _CELLS if study.get(f"grid-{'-'.join(cell)}") is None]
     script = "benchmarks/study/run.sh prepare grid collect"
+    if len(lines) == len(_CELLS):
+        return f"```sh\nCXR_STUDY_DATA=DATA {script}\n```"
+    cells = "\n".join(lines)
     return f'```sh\nCXR_STUDY_DATA=DATA CXR_STUDY_CELLS="{cells}" \\\n  {script}\n```'
 
 
 def arms_table(study: Study) -> str:
     """Write what each arm reaches, seed by seed and on average, and its difference from raw."""
-    head = ["set", "arm", "accuracy of each seed", "mean", "mean less raw's", "balanced less raw's"]
+    head = [
+        "set",
+        "arm",
+        "accuracy of each seed",
+        "mean",
+        "difference from raw",
+        "balanced accuracy: difference from raw",
+    ]
     rows = []
-    for name in ("test", "external"):
+    for name, title in _TEST_SETS.items():
         comparisons = [
             comparison for comparison in study["comparisons"] if comparison["set"] == name
         ]
-        title = {"test": "test", "external": "other sources"}[name]
         for place, comparison in enumerate(comparisons):
             seeds = comparison["seeds"].values()
             if place == 0:
@@ -153,19 +176,46 @@ def arms_table(study: Study) -> str:
     return markdown(head, rows, 2)
 
 
+def points_table(study: Study) -> str:
+    """Write what each run does at its operating point for covid, and how far off its shares are."""
+    head = ["arm", "seed"]
+    for title in _TEST_SETS.values():
+        head += [f"{title}: sensitivity", "specificity", "calibration error"]
+    rows = []
+    for arm, title, name in _runs_of_arms(study):
+        sets = study[name]["evaluation"]["sets"]
+        cells: list[str] = []
+        for test_set in _TEST_SETS:
+            point = sets[test_set]["classes"]["covid"]["operating_point"]
+            overall = sets[test_set]["overall"]
+            cells += [
+                _value(point["sensitivity"]),
+                _value(point["specificity"]),
+                _value(overall["ece_calibrated"]),
+            ]
+        rows.append((title, name.removeprefix(f"arms-{arm}-"), *cells))
+    return markdown(head, rows, 2)
+
+
+def _runs_of_arms(study: Study) -> Iterator[tuple[str, str, str]]:
+    """Yield each arm and its title with the name of each of its runs."""
+    for arm, title in _ARMS.items():
+        for name in study.names(f"arms-{arm}-"):
+            yield arm, title, name
+
+
 def adults_table(study: Study) -> str:
     """Write what each run says of the healthy adults of another source."""
-    head = ["arm", "seed", "healthy adults of NIH called covid", "called normal", "called virus"]
+    head = ["arm", "seed", "healthy adults of NIH predicted as covid", "as normal", "as virus"]
     rows = []
-    for arm in _ARMS:
-        for name in study.names(f"arms-{arm}-"):
-            evaluation = study[name]["evaluation"]
-            classes = evaluation["class_names"]
-            counts = evaluation["sets"]["external"]["by_source"]["nih_cxr14"]["confusion"]["counts"]
-            normals = counts[classes.index("normal")]
-            cells = [str(normals[classes.index(label)]) for label in ("covid", "normal", "virus")]
-            cells[0] += f" of {sum(normals)}"
-            rows.append((_ARMS[arm], name.rpartition("-")[2], *cells))
+    for arm, title, name in _runs_of_arms(study):
+        evaluation = study[name]["evaluation"]
+        classes = evaluation["class_names"]
+        counts = evaluation["sets"]["external"]["by_source"]["nih_cxr14"]["confusion"]["counts"]
+        normals = counts[classes.index("normal")]
+        cells = [str(normals[classes.index(label)]) for label in ("covid", "normal", "virus")]
+        cells[0] += f" of {sum(normals)}"
+        rows.append((title, name.removeprefix(f"arms-{arm}-"), *cells))
     return markdown(head, rows, 2)
 
 
@@ -173,28 +223,28 @@ def audit_table(study: Study) -> str:
     """Write what models without lungs reach on the same split, and a run that is blanked."""
     audit = study["arms-enhanced-1"]["audit"]
     titles = {
-        "run": "the enhanced run of seed 1",
-        "border_blanked": "the same, the border blanked",
-        "centre_blanked": "the same, the centre blanked",
-        "thumbnail": "thumbnail of 32 x 32",
+        "run": "enhanced run, seed 1",
+        "border_blanked": "the same run, border blanked",
+        "centre_blanked": "the same run, centre blanked",
+        "thumbnail": "thumbnail, 32 x 32 pixels",
         "border": "outer border",
         "histogram": "gray histogram",
         "label_from_source": "name of the source",
         "size": "size and aspect ratio",
-        "majority": "commonest label",
+        "majority": "most frequent label",
     }
     rows = [
         (title, _shortcut(audit, name), _shortcut(audit, name, "balanced_accuracy"))
         for name, title in titles.items()
     ]
-    return markdown(["what sees", "accuracy", "balanced accuracy"], rows, 1)
+    return markdown(["model", "accuracy", "balanced accuracy"], rows, 1)
 
 
 def sources_table(study: Study) -> str:
     """Write how well COVID-19 of known and unknown sources is told from NIH's adults."""
     head = [
-        "trained without", "covid images (patients) of", "in training", "ROC-AUC against NIH",
-        "found at 10 % false alarms", "found as trained", "false alarms as trained",
+        "trained without", "COVID-19 images (patients)", "of this source in training",
+        "ROC-AUC against NIH", "sensitivity at 10 % false alarms", "sensitivity", "false alarms",
     ]  # fmt: skip
     rows = []
     for run, results in study["sources"].items():
@@ -218,7 +268,7 @@ def sources_table(study: Study) -> str:
 
 def sources_audit_table(study: Study) -> str:
     """Write what models without or nearly without lungs reach on the same splits of adults."""
-    titles = ("the run", "thumbnail", "border", "histogram", "size", "commonest label")
+    titles = ("the run", "thumbnail", "border", "histogram", "size", "most frequent label")
     names = ("run", "thumbnail", "border", "histogram", "size", "majority")
     rows = [
         (
@@ -229,26 +279,6 @@ def sources_audit_table(study: Study) -> str:
         for run in study["sources"]
     ]  # fmt: skip
     return markdown(["trained without", *titles], rows, 1)
-
-
-def paths_table(study: Study) -> str:
-    """Write the proof that the other backbones train here."""
-    head = ["backbone", "weights, pixels, epochs", "images", "seconds", "loss", "validation loss"]
-    rows = []
-    for backbone in ("resnet101", "inception_resnet_v2"):
-        document = study.get(f"paths-{backbone}")
-        if document is None:
-            rows.append((_TITLES[backbone], f"{_NOT_RUN}: `run.sh paths`", *[""] * 4))
-            continue
-        last = document["history"][-1]
-        images = document["evaluation"]["sets"]["train"]["images"]
-        rows.append(
-            (
-                _TITLES[backbone], _how(document), str(images), f"{float(last['seconds']):.0f}",
-                f"{float(last['loss']):.3f}", f"{float(last['val_loss']):.3f}",
-            )
-        )  # fmt: skip
-    return markdown(head, rows, 2)
 
 
 def throughput_table(study: Study) -> str:
@@ -289,7 +319,7 @@ def summary_table(study: Study) -> str:
     rows = []
     comparisons = {c["set"]: c for c in study["comparisons"] if c["arm"] == "enhanced"}
     for arm, key in (("raw", "raw"), ("enhanced", "arm")):
-        values = [_value(comparisons[name]["accuracy"][key]) for name in ("test", "external")]
+        values = [_value(comparisons[name]["accuracy"][key]) for name in _TEST_SETS]
         rows.append((f"NASNetMobile, {arm}", *values))
     audit = study["arms-enhanced-1"]["audit"]
     rows += [
@@ -335,15 +365,16 @@ def _how(document: dict[str, Any]) -> str:
 
 TABLES: dict[str, Callable[[Study], str]] = {
     "study-summary": summary_table,
+    "study-data": data_table,
     "study-grid": grid_table,
     "study-table": small_table,
     "study-commands": grid_commands,
     "study-arms": arms_table,
+    "study-points": points_table,
     "study-adults": adults_table,
     "study-audit": audit_table,
     "study-sources": sources_table,
     "study-sources-audit": sources_audit_table,
-    "study-paths": paths_table,
     "study-throughput": throughput_table,
     "study-epochs": epochs_table,
 }

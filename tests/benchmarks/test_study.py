@@ -6,14 +6,14 @@ import shutil
 import numpy as np
 import pytest
 
-from benchmarks.study import collect, prepare, tables
+from benchmarks.study import collect, tables
 from cxr_models import RunConfig
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.predictions import Predictions, write_predictions
 from cxr_models.evaluation.stored import stored_sets, write_evaluation
-from cxr_models.records.manifest import SPLITS, Manifest, Record
+from cxr_models.records.manifest import Manifest, Record
 from cxr_models.records.overlap import Overlap, Shared
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.folder import RunFolder
@@ -201,26 +201,71 @@ def test_the_mean_of_equal_runs_is_each_of_them(rng):
         np.testing.assert_allclose(mean(counts)[name], value, rtol=1e-15)
 
 
-def test_cells_that_were_not_run_stand_empty_with_their_command(study):
-    rows = tables.grid_table(study).splitlines()[2:]
-    assert len(rows) == 12
-    assert [row for row in rows if "not run here" not in row] == [
-        row for row in rows if "NASNetMobile | three classes" in row
-    ]
-    command = tables.grid_commands(study)
-    assert command.count("\n") == 12  # ten cells, the script and the fence
-    assert "nasnet_mobile multiclass" not in command
-    assert "inception_resnet_v2 binary enhanced" in command
+def test_before_a_cell_is_run_with_the_settings_of_the_study_a_sentence_and_one_command_stand(
+    study,
+):
+    assert tables.grid_table(study) == "None of the twelve cells was run with these settings."
+    assert "CXR_STUDY_CELLS" not in tables.grid_commands(study)
+    assert "benchmarks/study/run.sh prepare grid collect" in tables.grid_commands(study)
 
 
-def test_cells_of_small_runs_show_what_was_learned_and_where_none_was_run(work, tmp_path):
-    shutil.copytree(work / "arms" / "raw-1", tmp_path / "work/table/resnet101-binary-raw")
+@pytest.mark.parametrize(("group", "write"), [("grid", "grid_table"), ("table", "small_table")])
+def test_cells_show_what_was_learned_and_where_none_was_run(work, tmp_path, group, write):
+    shutil.copytree(work / "arms" / "raw-1", tmp_path / "work" / group / "resnet101-binary-raw")
     collect.main(tmp_path / "work", tmp_path / "results")
-    rows = tables.small_table(tables.Study(tmp_path / "results")).splitlines()[2:]
+    study = tables.Study(tmp_path / "results")
+    rows = getattr(tables, write)(study).splitlines()[2:]
     assert len(rows) == 12
     (run,) = [row for row in rows if "not run here" not in row]
-    assert run.startswith("| ResNet101 | covid or not | raw | from scratch, 224, 1 |")
-    assert run.endswith("| 1.00 to 1.00 |")
+    how = " from scratch, 224, 1 |" if group == "grid" else ""
+    assert run.startswith(f"| ResNet101 | covid or not | raw |{how} 0.")
+    assert run.endswith("| 1.00 to 1.00 |  |")
+    assert [row.split(" | ")[-1] for row in rows if "| enhanced |" in row] == [
+        "95 |", "100 |", "90 |", "98 |", "97.45 |", "100 |",
+    ]  # fmt: skip
+    commands = tables.grid_commands(study)
+    assert "resnet101 binary raw" not in commands
+    if group == "grid":
+        assert commands.count("\n") == 13  # eleven cells, the script and the fence
+
+
+def test_small_runs_of_two_configurations_are_refused(work, tmp_path):
+    for number, cell in enumerate(("resnet101-binary-raw", "resnet101-binary-enhanced")):
+        folder = tmp_path / "work/table" / cell
+        shutil.copytree(work / "arms" / "raw-1", folder)
+        config = RunConfig.from_json((folder / "config.json").read_text())
+        changed = config.with_setting("data.image_size", (96 + 32 * number,) * 2)
+        (folder / "config.json").write_text(changed.to_json())
+    collect.main(tmp_path / "work", tmp_path / "results")
+    with pytest.raises(ValueError, match=r"must have one configuration.* 128, 1 and .* 96, 1"):
+        tables.small_table(tables.Study(tmp_path / "results"))
+
+
+def test_the_data_are_counted_by_set_source_and_label(study):
+    rows = tables.data_table(study).splitlines()
+    assert rows[0].startswith("| set | source | images | patients | ")
+    sets = study["arms-raw-1"]["evaluation"]["sets"]
+    counted = [[int(cell) for cell in row.split(" | ")[2:4]] for row in rows[2:]]
+    assert counted == [
+        [values["images"], values["patients"]]
+        for name in ("train", "val", "test", "external")
+        for values in sets[name]["by_source"].values()
+    ]
+    for row in rows[2:]:
+        images, _, *labels = (int(cell.strip(" |")) for cell in row.split(" | ")[2:])
+        assert sum(labels) == images
+
+
+def test_operating_points_of_each_run_are_shown_inside_and_outside(study):
+    rows = tables.points_table(study).splitlines()[2:]
+    assert len(rows) == 8
+    run = study["arms-pad-2"]["evaluation"]["sets"]
+    cells = rows[-1].strip("| ").split(" | ")
+    assert cells[:2] == ["raw, border cropped, padded", "2"]
+    for place, name in enumerate(("test", "external")):
+        point = run[name]["classes"]["covid"]["operating_point"]
+        for offset, value in enumerate((point["sensitivity"], point["specificity"])):
+            assert cells[2 + 3 * place + offset].startswith(f"{value['value']:.3f}")
 
 
 def test_arms_are_written_seed_by_seed(study):
@@ -233,18 +278,6 @@ def test_arms_are_written_seed_by_seed(study):
 def test_a_result_that_is_missing_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"must hold comparisons\.json; they lack it"):
         tables.arms_table(tables.Study(tmp_path))
-
-
-def test_the_small_split_takes_labels_in_turn():
-    records = [
-        Record(file=f"{part}{label}{i}", label=label, split=part)
-        for part in SPLITS
-        for label in "abc"
-        for i in range(200)
-    ]
-    made = prepare.small(records)
-    assert [sum(r.split == part for r in made) for part in SPLITS] == [320, 64, 64]
-    assert "".join(r.label for r in made[:6]) == "abcabc"
 
 
 def test_a_stored_study_is_json_of_numbers_and_words(results):
