@@ -28,7 +28,7 @@ from cxr_models.evaluation.findings_results import (
 )
 from cxr_models.evaluation.paired_tests import delong, holm
 from cxr_models.evaluation.shared_patients import (
-    neither_equal_nor_disjoint,
+    partial_overlap_error,
     paths_of,
     with_shared_patients,
 )
@@ -91,7 +91,7 @@ def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> Compar
         return ComparedOrPooledFindings(comparisons=_compare(with_shared_patients(runs), method))
     if len(frozenset.union(*tested)) == sum(map(len, tested)):
         return ComparedOrPooledFindings(pooled=pool_findings(runs, method))
-    raise neither_equal_nor_disjoint(tested, method.aggregate)
+    raise partial_overlap_error(tested, method.aggregate)
 
 
 def pool_findings(runs: Mapping[str, Sets], method: Method) -> PooledFindings:

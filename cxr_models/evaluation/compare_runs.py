@@ -29,7 +29,7 @@ from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
 from cxr_models.evaluation.results import ClassValues, Overall
 from cxr_models.evaluation.shared_patients import (
-    neither_equal_nor_disjoint,
+    partial_overlap_error,
     paths_of,
     with_shared_patients,
 )
@@ -97,7 +97,7 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
         return ComparedOrPooled(comparisons=_compare(with_shared_patients(runs), method))
     poolable = find_poolable(runs, _paths)
     if poolable is None:
-        raise neither_equal_nor_disjoint(tested_images(runs), method.aggregate)
+        raise partial_overlap_error(tested_images(runs), method.aggregate)
     return ComparedOrPooled(pooled=pool(poolable, method))
 
 

@@ -28,7 +28,7 @@ def paths_of(manifest: Manifest) -> list[str]:
     return [os.path.realpath(path) for path in manifest.paths()]
 
 
-def neither_equal_nor_disjoint(
+def partial_overlap_error(
     tested: Sequence[frozenset[str]], aggregation: Aggregation | None
 ) -> ValueError:
     """Return the error of runs whose test sets share some images and not all.

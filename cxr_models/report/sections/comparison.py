@@ -23,9 +23,9 @@ from cxr_models.report.formatting import NONE, counted, listed, number, p_value,
 from cxr_models.report.sections.run_groups import (
     find_pools,
     grouped,
-    images_of,
-    kind_of,
-    tested,
+    images_key,
+    settings_key,
+    test_images_key,
     why_alone,
 )
 from cxr_models.report.sections.seeds import seed_table
@@ -60,8 +60,10 @@ def comparison_section(runs: Runs) -> Section | None:
     """
     if len(runs) < 2:
         return None
-    groups = grouped(runs, tested)
-    compared = [group for group in groups if len(group) > 1 and tested(group[0]) is not None]
+    groups = grouped(runs, test_images_key)
+    compared = [
+        group for group in groups if len(group) > 1 and test_images_key(group[0]) is not None
+    ]
     pools = list(find_pools(runs))
     used = {run.name for group in compared for run in group}
     used |= {run.name for pool in pools if pool.poolable for run in pool.runs}
@@ -157,7 +159,7 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
     Runs are compared if their sets have the same images.
     """
     runs_with_set = [run for run in runs if name in run.tested]
-    groups = grouped(runs_with_set, lambda run: images_of(run.sets[name]))
+    groups = grouped(runs_with_set, lambda run: images_key(run.sets[name]))
     for group in groups:
         sets_by_run = {
             run.name: [_with_root_of(run.sets[name], group[0].sets[name])] for run in group
@@ -165,7 +167,7 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
         pairs_of_group = [
             pair for pair in pairs if pair[0] in sets_by_run and pair[1] in sets_by_run
         ]
-        if pairs_of_group and images_of(group[0].sets[name]) is not None:
+        if pairs_of_group and images_key(group[0].sets[name]) is not None:
             sets = {run: one for run, (one,) in with_shared_patients(sets_by_run).items()}
             temperatures = {run.name: run.evaluation.calibration.temperature for run in group}
             compared = compare_pairs(
@@ -237,7 +239,7 @@ def _area(area: AreaDifference) -> str:
 
 def _spread(runs: Runs) -> Iterator[Block]:
     """Yield a table of the mean and the range of accuracy of runs that differ only in seed."""
-    kinds = [kind for kind in grouped(runs, kind_of) if len(kind) > 1]
+    kinds = [kind for kind in grouped(runs, settings_key) if len(kind) > 1]
     if not kinds:
         return
     names = list(dict.fromkeys(name for run in runs for name in run.tested))
@@ -265,7 +267,7 @@ def _over_seeds(runs: Runs) -> Iterator[Block]:
 
     The runs of a table have equal settings and different seeds.
     """
-    for kind in grouped(runs, kind_of):
+    for kind in grouped(runs, settings_key):
         seeds = {run.name: run.config.training.seed for run in kind if run.config is not None}
         if not len(set(seeds.values())) == len(kind) > 1:
             continue
@@ -273,8 +275,8 @@ def _over_seeds(runs: Runs) -> Iterator[Block]:
             name
             for name in kind[0].tested
             if all(name in run.tested for run in kind)
-            and len({images_of(run.sets[name]) for run in kind}) == 1
-            and images_of(kind[0].sets[name]) is not None
+            and len({images_key(run.sets[name]) for run in kind}) == 1
+            and images_key(kind[0].sets[name]) is not None
         ]
         sets = {
             run.name: [_with_root_of(run.sets[name], kind[0].sets[name]) for name in names]

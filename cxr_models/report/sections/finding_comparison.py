@@ -155,11 +155,11 @@ def _tested(run: FindingResults) -> tuple[Hashable, ...] | None:
 
     The key is None for a run without a test set, or if its test set contains a file twice.
     """
-    images = None if run.test is None else images_of(run.sets["test"])
+    images = None if run.test is None else images_key(run.sets["test"])
     return None if images is None else (tuple(sorted(run.findings)), images)
 
 
-def images_of(predictions: FindingPredictions) -> Hashable:
+def images_key(predictions: FindingPredictions) -> Hashable:
     """Return a key of the files and labels of a set; None if a file occurs twice.
 
     The key does not depend on the folder of the files, nor on the order of files and findings. It
@@ -223,7 +223,7 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
     Runs are compared if their sets have the same images and labels.
     """
     having = [run for run in runs if name in run.tested]
-    groups = grouped(having, lambda run: images_of(run.sets[name]))
+    groups = grouped(having, lambda run: images_key(run.sets[name]))
     for group in groups:
         sets_by_run = {
             run.name: [_with_root_and_order_of(run.sets[name], group[0].sets[name])]
@@ -232,7 +232,7 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
         pairs_of_group = [
             pair for pair in pairs if pair[0] in sets_by_run and pair[1] in sets_by_run
         ]
-        if pairs_of_group and images_of(group[0].sets[name]) is not None:
+        if pairs_of_group and images_key(group[0].sets[name]) is not None:
             sets = {run: one for run, (one,) in with_shared_patients(sets_by_run).items()}
             temperatures = {
                 run.name: tuple(run.evaluation.temperatures[f] for f in group[0].findings)
@@ -263,8 +263,8 @@ def _over_seeds(runs: Runs) -> Iterator[Block]:
                 _with_root_and_order_of(run.sets[name], kind[0].sets[name])
                 for name in kind[0].tested
                 if all(name in run.tested for run in kind)
-                and len({images_of(run.sets[name]) for run in kind}) == 1
-                and images_of(kind[0].sets[name]) is not None
+                and len({images_key(run.sets[name]) for run in kind}) == 1
+                and images_key(kind[0].sets[name]) is not None
             ]
             for run in kind
         }

@@ -39,16 +39,16 @@ def grouped(runs: Sequence[R], key: Callable[[R], Hashable]) -> list[list[R]]:
     return list(groups.values())
 
 
-def tested(run: Results) -> tuple[Hashable, ...] | None:
+def test_images_key(run: Results) -> tuple[Hashable, ...] | None:
     """Return a key of the classes and test images of a run; runs with equal keys are compared.
 
     The key is None for a run without a test set, or if its test set contains a file twice.
     """
-    images = None if run.test is None else images_of(run.sets["test"])
+    images = None if run.test is None else images_key(run.sets["test"])
     return None if images is None else (run.class_names, images)
 
 
-def images_of(predictions: Predictions) -> Hashable:
+def images_key(predictions: Predictions) -> Hashable:
     """Return a key of the files and labels of a set; None if a file occurs twice.
 
     The key does not depend on the folder of the files. It does not depend on patient ids either,
@@ -59,7 +59,7 @@ def images_of(predictions: Predictions) -> Hashable:
     return frozenset(images) if len({file for file, *_ in images}) == len(images) else None
 
 
-def kind_of(run: Results, *, seed: bool = False) -> tuple[Hashable, ...]:
+def settings_key(run: Results, *, seed: bool = False) -> tuple[Hashable, ...]:
     """Return a key of the classes and settings of a run, without `cache_dir`.
 
     The seed is in the key only with `seed`. A third-party model has unknown settings, so its key
@@ -74,13 +74,13 @@ def kind_of(run: Results, *, seed: bool = False) -> tuple[Hashable, ...]:
 
 def find_pools(runs: Runs) -> Iterator[Pool]:
     """Yield groups of runs with equal settings that were tested on different images."""
-    for kind in grouped([run for run in runs if run.test is not None], kind_of):
-        if len(grouped(kind, tested)) < 2:
+    for kind in grouped([run for run in runs if run.test is not None], settings_key):
+        if len(grouped(kind, test_images_key)) < 2:
             continue
-        by_seed = grouped(kind, lambda run: kind_of(run, seed=True))
+        by_seed = grouped(kind, lambda run: settings_key(run, seed=True))
         groups = [kind] if _poolable(kind) else [group for group in by_seed if len(group) > 1]
         for group in groups:
-            if len(grouped(group, tested)) > 1:
+            if len(grouped(group, test_images_key)) > 1:
                 yield Pool(tuple(group), _poolable(group))
 
 
@@ -101,10 +101,10 @@ def why_alone(run: Results, runs: Runs) -> str:
     """Return the name of a run and the reason why it is compared with no other run of `runs`."""
     if run.test is None:
         return f"{run.name}, which has no test set"
-    images = images_of(run.sets["test"])
+    images = images_key(run.sets["test"])
     if images is None:
         return f"{run.name}, whose test set holds a file twice"
     others = [other for other in runs if other is not run and other.test is not None]
-    if any(images_of(other.sets["test"]) == images for other in others):
+    if any(images_key(other.sets["test"]) == images for other in others):
         return f"{run.name}, the only run here with the classes {listed(run.class_names)}"
     return f"{run.name}, the only run here with its test images"
