@@ -35,11 +35,11 @@ _ARMS = {
 }
 _CELLS = tuple(itertools.product(_TITLES, _TASKS, ("raw", "enhanced")))
 _CELL_HEAD = (
-    "backbone", "task", "arm", "weights, pixels, epochs", "test: accuracy", "balanced",
-    "other sources: accuracy", "balanced", "border alone", "thumbnail alone", "loss in training",
-    "reported, %",
+    "task", "model", "weights, pixels, epochs", "test: accuracy", "balanced",
+    "other sources: accuracy", "balanced", "loss in training", "reported, %",
 )  # fmt: skip
 _HOW = _CELL_HEAD.index("weights, pixels, epochs")
+_SHORTCUTS = {"border": "border alone", "thumbnail": "thumbnail alone"}
 _SETS = {"train": "train", "val": "val", "test": "test", "external": "other sources"}
 _TEST_SETS = {name: _SETS[name] for name in ("test", "external")}
 
@@ -90,7 +90,7 @@ def grid_table(study: Study) -> str:
     """Write the study's own table: each backbone, task and arm, beside what shortcuts reach."""
     if not study.names("grid-"):
         return "None of the twelve cells was run with these settings."
-    return markdown(list(_CELL_HEAD), _cell_rows(study, "grid"), 4)
+    return markdown(list(_CELL_HEAD), _cell_rows(study, "grid"), 3)
 
 
 def small_table(study: Study) -> str:
@@ -103,32 +103,40 @@ def small_table(study: Study) -> str:
             f"{' and '.join(sorted(configurations))}."
         )
     kept = [place for place in range(len(_CELL_HEAD)) if place != _HOW]
-    return markdown([_CELL_HEAD[p] for p in kept], [[row[p] for p in kept] for row in rows], 3)
+    return markdown([_CELL_HEAD[p] for p in kept], [[row[p] for p in kept] for row in rows], 2)
 
 
 def _cell_rows(study: Study, group: str) -> list[tuple[str, ...]]:
+    """Write the cells of each task, and what shortcuts reach on its test set."""
     rows = []
-    for backbone, task, arm in _CELLS:
-        document = study.get(f"{group}-{backbone}-{task}-{arm}")
-        reported = _REPORTED[backbone, task] if arm == "enhanced" else ""
-        rows.append((*_cell_row(document, backbone, task, arm), reported))
+    for wanted_task, title in _TASKS.items():
+        audit = None
+        for backbone, task, arm in _CELLS:
+            if task != wanted_task:
+                continue
+            document = study.get(f"{group}-{backbone}-{task}-{arm}")
+            audit = audit or (document and document["audit"])
+            reported = _REPORTED[backbone, task] if arm == "enhanced" else ""
+            start = (title, f"{_TITLES[backbone]}, {arm}")
+            rows.append((*start, *_cell_values(document), reported))
+        for name, shortcut in _SHORTCUTS.items():
+            values = [_shortcut(audit, name, v) for v in ("accuracy", "balanced_accuracy")]
+            rows.append((title, shortcut, "", *values, *[""] * 4))
     return rows
 
 
-def _cell_row(document: Any, backbone: str, task: str, arm: str) -> tuple[str, ...]:
+def _cell_values(document: Any) -> tuple[str, ...]:
     """Write what a cell's run reaches, as under `_CELL_HEAD`; empty where there is no run."""
-    start = (_TITLES[backbone], _TASKS[task], arm)
     if document is None:
-        return (*start, "", _NOT_RUN, *[""] * 6)
+        return ("", _NOT_RUN, *[""] * 4)
     sets = document["evaluation"]["sets"]
     values = [
         _value(sets[name]["overall"][value])
         for name in _TEST_SETS
         for value in ("accuracy", "balanced_accuracy")
     ]
-    shortcuts = [_shortcut(document["audit"], name) for name in ("border", "thumbnail")]
     first, last = (float(document["history"][epoch]["loss"]) for epoch in (0, -1))
-    return (*start, _how(document), *values, *shortcuts, f"{first:.2f} to {last:.2f}")
+    return (_how(document), *values, f"{first:.2f} to {last:.2f}")
 
 
 def grid_commands(study: Study) -> str:
