@@ -33,7 +33,8 @@ _ARMS = {
     "bold": "enhanced, bolder",
     "pad": "raw, border cropped, padded",
 }
-_CELLS = tuple(itertools.product(_TITLES, _TASKS, ("raw", "enhanced")))
+_CELL_ARMS = ("raw", "enhanced")
+_CELLS = tuple(itertools.product(_TITLES, _TASKS, _CELL_ARMS))
 _CELL_HEAD = (
     "task", "model", "weights, pixels, epochs", "test: accuracy", "balanced",
     "other sources: accuracy", "balanced", "loss in training", "reported, %",
@@ -109,11 +110,9 @@ def small_table(study: Study) -> str:
 def _cell_rows(study: Study, group: str) -> list[tuple[str, ...]]:
     """Write the cells of each task, and what shortcuts reach on its test set."""
     rows = []
-    for wanted_task, title in _TASKS.items():
+    for task, title in _TASKS.items():
         audit = None
-        for backbone, task, arm in _CELLS:
-            if task != wanted_task:
-                continue
+        for backbone, arm in itertools.product(_TITLES, _CELL_ARMS):
             document = study.get(f"{group}-{backbone}-{task}-{arm}")
             audit = audit or (document and document["audit"])
             reported = _REPORTED[backbone, task] if arm == "enhanced" else ""

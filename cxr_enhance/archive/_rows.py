@@ -41,7 +41,7 @@ def row_of(line: bytes) -> dict[str, Any] | None:
     return row if isinstance(row, dict) and _has_valid_fields(row) else None
 
 
-def _has_valid_fields(row: dict[str, Any]) -> bool:
+def _has_valid_fields(row: dict[str, Any]) -> bool:  # a JSON object, of which nothing is known
     """Return whether a row has valid fields; people may have edited the manifest."""
     if row.get("status") == RUN:
         return isinstance(row.get("options"), dict)

@@ -34,7 +34,10 @@ _alive: set[_Process] = set()
 
 
 def decode_in_child_process(
-    transfer_syntax: str, plugin: str, capsule: bytes, options: dict[str, Any]
+    transfer_syntax: str,
+    plugin: str,
+    capsule: bytes,
+    options: dict[str, Any],  # keyword arguments of pydicom
 ) -> Any:
     """Decode a frame with a plugin of pydicom.
 
