@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from cxr_enhance._engine.planning import make_plan
 from cxr_enhance._engine.stacks import run_stack
 from cxr_enhance._params import EnhanceParams
+from cxr_enhance._pickling import reads_older_pickles
 from cxr_enhance._types import TileGridSize
 from cxr_enhance._validation import (
     as_kernel_input,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cxr_enhance._types import Image
 
 _DEFAULT = EnhanceParams()
+_FIELDS_BEFORE_BINS = 2  # fields of an object pickled before `num_bins` and `bits` were added
 _NO_LIMIT = "`clip_limit` must be a number; got None. Use 0 to turn clipping off."
 
 
@@ -151,6 +153,12 @@ def clahe(
     return result
 
 
+def _with_bins_and_bits(state: list[Any]) -> list[Any]:
+    """Return pickled options with `num_bins` and `bits`, which older versions lack."""
+    return [*state, None, None] if len(state) == _FIELDS_BEFORE_BINS else state
+
+
+@reads_older_pickles(_with_bins_and_bits)
 @dataclass(frozen=True, slots=True)
 class CLAHE:
     """OpenCV's CLAHE object with OpenCV's defaults and bytes, for any number of threads.
@@ -202,11 +210,6 @@ class CLAHE:
         store(self, "tile_grid_size", check_tile_grid_size(self.tile_grid_size))
         store(self, "num_bins", check_num_bins(self.num_bins, 0))
         store(self, "bits", check_bits(self.bits))
-
-    def __setstate__(self, state: list[Any]) -> None:
-        """Restore a pickled object; objects of older versions have only the first two options."""
-        for attribute, value in zip(fields(self), [*state, None, None], strict=False):
-            object.__setattr__(self, attribute.name, value)
 
     def apply(self, image: Image, out: Image | None = None) -> Image:
         """Equalize contrast tile by tile, as `clahe` does.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxr_enhance._pickling import reads_older_pickles
 from cxr_enhance._types import ChannelOrder, Output, Percentiles, TileGridSize
 from cxr_enhance._validation import (
     check_bit_shift,
@@ -38,6 +39,12 @@ DEFAULT_NUM_BINS = _Default(256)
 _FIELDS_BEFORE_BINS = 6  # fields of a record pickled before `num_bins` and `bits` were added
 
 
+def _with_bins_and_bits(state: list[Any]) -> list[Any]:
+    """Return pickled options with `num_bins` and `bits`, which older versions lack."""
+    return [*state[:4], None, None, *state[4:]] if len(state) == _FIELDS_BEFORE_BINS else state
+
+
+@reads_older_pickles(_with_bins_and_bits)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnhanceParams:
     """Options of :func:`cxr_enhance.enhance`: white balance, then gray, then CLAHE.
@@ -121,13 +128,6 @@ class EnhanceParams:
         store(self, "bits", check_bits(self.bits))
         check_choice("channel_order", self.channel_order, ("rgb", "bgr"))
         check_choice("output", self.output, ("gray", "rgb"))
-
-    def __setstate__(self, state: list[Any]) -> None:
-        """Restore a pickled record; older ones have six options, without `num_bins` and `bits`."""
-        if len(state) == _FIELDS_BEFORE_BINS:
-            state = [*state[:4], None, None, *state[4:]]
-        for field, value in zip(dataclasses.fields(self), state, strict=True):
-            object.__setattr__(self, field.name, value)
 
     @classmethod
     def or_default(cls, params: EnhanceParams | None) -> EnhanceParams:
