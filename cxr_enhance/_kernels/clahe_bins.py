@@ -1,10 +1,10 @@
 """CLAHE with fewer bins than values, so that the clip limit does not depend on the bit depth.
 
-If each of 65,536 values has its own bin, most bins of a tile hold one pixel or no pixel. A limit of
-a few times the mean count is then below OpenCV's minimum of 1 pixel and has no effect. In this
-module, `num_bins` bins are spread evenly over the values, so that the limit has the same meaning as
-for 8 bits. The level of a pixel is interpolated linearly between the two bins around its value, so
-that no gray level is lost:
+If each of 65,536 values has its own bin, most bins of a tile hold one pixel or no pixel. A clip
+limit of a few times the mean count is then less than 1 pixel. OpenCV raises it to 1 pixel, so that
+the option `clip_limit` has no influence. In this module, `num_bins` bins are spread evenly over the
+values, so that the limit has the same meaning as for 8 bits. The level of a pixel is interpolated
+linearly between the two bins around its value, so that values of one bin can get different levels:
 
 1. Place: value ``v`` lies at the bin position ``v * (num_bins - 1) / white`` (`place_row`). Both
    the bin below and the remainder are integers; only the fraction is rounded, once.
@@ -14,9 +14,9 @@ that no gray level is lost:
    these levels to the next bin (`pack_pairs`).
 5. Look up the two words of each pixel's bin, interpolate and blend (`blend_row`).
 
-With as many bins as values, steps 1 and 5 change nothing, and the result equals that of `clahe_u8`
-and `clahe_u16`, which are faster. The method is defined by this project; ``clahe_by_bins`` in
-``tests/reference.py`` is its slow reference implementation.
+With as many bins as values, every value is a bin and the interpolation of step 5 changes nothing.
+The result would equal that of `clahe_u8` and `clahe_u16`, which are faster. The method is defined
+by this project; ``clahe_by_bins`` in ``tests/reference.py`` is its slow reference implementation.
 
 References: as for `clahe_u8`. K. Zuiderveld interpolates between tiles; this module also
 interpolates between the bins of a table.
@@ -71,9 +71,9 @@ def divide_by_white(number: np.uint32, bits: np.uint32) -> np.uint32:
     """Return the integer part of `number`, below ``(2**bits - 1) ** 2``, over ``2**bits - 1``.
 
     With ``number = a * (2**bits - 1) + r``, shifting it right by `bits` gives ``a``, or ``a - 1``
-    where ``r < a``. Adding this result and 1 to the number carries in both cases, because
-    ``a < 2**bits``. Nothing overflows 32 bits for `bits` up to 16. Unlike a division, these
-    operations vectorise.
+    where ``r < a``. If this result and 1 are added to the number, a second shift gives ``a`` in
+    both cases, because ``a < 2**bits``. Nothing overflows 32 bits for `bits` up to 16. Unlike a
+    division, these operations vectorise.
     """
     return (number + (number >> bits) + _U32(1)) >> bits
 
@@ -151,7 +151,8 @@ def count_tile_row_of_bins(
     Parameters
     ----------
     counts : (groups * num_bins * 8,) int32, output
-    strips : (tiles left over * num_bins * 8,) int32, scratch
+    strips : (remaining tiles * num_bins * 8,) int32, scratch
+        All elements must be 0 before the call and are 0 after it.
     bins : (plan.tiles_x * plan.tile_width,) uint16, scratch
     """
     counts[:] = 0

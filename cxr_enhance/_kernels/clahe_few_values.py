@@ -1,7 +1,8 @@
 """CLAHE with fewer bins than values, for uint16 images that have few different values.
 
-The steps and results are those of `clahe_bins`, but the work is done once for each value instead of
-once for each pixel: a 12-bit image has at most 4,096 values and millions of pixels.
+The steps and results are those of `clahe_bins`. Bins and levels are computed once for each value of
+a cell instead of once for each pixel, because a 12-bit image has at most 4,096 values and millions
+of pixels. Only looking up and blending are done for each pixel.
 
 1. Find the bin position of every value from the image's lowest to its highest. White balance is
    applied to the values first, so that it needs no pass over the pixels.
@@ -90,7 +91,8 @@ def count_bins_of_tiles(
     by_value : (plan.tiles_x * n,) int32
         From `histogram.count_tile_row_u16`.
     starts : (num_bins + 1,) int64
-        The values of bin ``b`` are those from ``starts[b]`` to ``starts[b + 1] - 1``.
+        The values of bin ``b`` are those from ``starts[b]`` to ``starts[b + 1] - 1``, counted from
+        the lowest value of the image.
     counts : (groups * num_bins * 8,) int32, output
         Histograms in the form that `clahe_bins.make_lut_row` takes.
     """
@@ -164,6 +166,8 @@ def blend_row(
     ----------
     levels : (4 * n * cells,) float32
         From `interpolate_cell`, cell by cell.
+    places : (at least stop + 15,) uint32
+        Position in `levels` of the first of the four levels of each pixel.
     """
     x = _U(start)
     for _ in range((stop - start) // WIDE):

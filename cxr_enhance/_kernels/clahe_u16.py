@@ -87,6 +87,10 @@ def scale_to_lut(
         Running sums of the clipped counts, by value.
     bins : (n,) int32
         The bin of each value.
+    excess : int
+        Number of pixels of the tile that were clipped.
+    lut_scale : float32
+        Highest level, divided by the number of pixels of a tile.
     lut : (n,) uint16, output
     """
     batch = _I32(excess // num_bins)

@@ -4,15 +4,17 @@ The algorithm; each step is a function:
 
 1. Extend the image by reflection until the grid divides it; count each tile's values
    (`histogram.count_tile_row_u8`).
-2. Clip each histogram at a limit and share the clipped counts among all bins (`share_excess`).
-3. Cumulate, and scale the sums to a table of gray levels (`make_levels`).
+2. Clip each histogram at a limit, and compute how the clipped counts are shared among all bins
+   (`share_excess`).
+3. Share, cumulate, and scale the sums to a table of gray levels (`make_levels`).
 4. Look up each pixel in the tables of the four tiles around it, and blend the four levels by the
    pixel's distance to the tile centres (`blend_loads`; `blend_registers` where the processor can).
 
 Tiles are processed in groups of eight, with one lane for each tile. With small tiles, making 256
 levels costs more than counting the pixels, and eight tables in parallel cost little more than one.
 Rows of tiles are processed from top to bottom, and pixels are blended as soon as their tables
-exist, so that an image passes through the caches once.
+exist, so that an image passes through the caches once. If the tiles were counted before, for white
+balance, it passes through the caches twice.
 
 References: K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV,
 1994, pp. 474-485; OpenCV, modules/imgproc/src/clahe.cpp. Docstrings of the steps give the names of
@@ -70,6 +72,7 @@ def rebin(
     counts, moved : (256 * 8,) int32
         `moved` is the output.
     bins : (256,) int32
+        The bin of each value, below 256.
     """
     moved[:] = 0
     for value in range(_U(_VALUES)):
@@ -94,7 +97,9 @@ def share_excess(
     Parameters
     ----------
     counts : (plan.num_bins * 8,) int32
-    batches, residuals, inverse_steps : (8,), outputs
+    batches, residuals : (8,) int32, outputs
+    inverse_steps : (8,) float32, output
+        ``1 / step``.
     """
     num_bins = plan.num_bins
     limit = spread(_I32(plan.limit))
@@ -230,6 +235,8 @@ def equalize_u8(
     counts : (plan.tiles_y, groups * 256 * 8) or (1, groups * 256 * 8) int32
         If `counted`, the histograms of all tiles, from `histogram.count_all_tiles`. Otherwise
         scratch memory for the histograms of one row of tiles.
+    counted : bool
+        Whether `counts` holds the histograms of all tiles.
     """
     height, width = src.shape
     cells = plan.tiles_x + 1

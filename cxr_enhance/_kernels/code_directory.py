@@ -2,7 +2,8 @@
 
 The files of the directory are loaded and run. Therefore nobody else may be able to write to it, and
 nobody else may own or be able to rename a directory or link on its path. The module does not change
-the permissions of an unsafe directory, because it may already contain files of others.
+the permissions of an unsafe directory, because it may already contain files of others. On Windows,
+owners and permissions are not checked.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ _HAS_OWNERS = os.name == "posix"
 
 
 class CacheChoice(NamedTuple):
-    """The directory of compiled kernels or None, and the reasons against earlier candidates."""
+    """The directory of compiled kernels, and the reasons why other directories are not used.
+
+    If `directory` is None, kernels are not stored, and `reasons` says why.
+    """
 
     directory: Path | None
     reasons: tuple[str, ...] = ()
@@ -36,17 +40,20 @@ def cache_directory() -> Path | None:
 
     The directory is made if it does not exist. Candidates are ``NUMBA_CACHE_DIR`` if set, the
     user's cache directory, and a per-user directory in the system's temporary directory. The first
-    candidate that only the user and root can change is used. ``CXR_ENHANCE_CACHE=0`` turns storing
-    off. The last component of the path is the key of the code (`code_stamp`). Different versions of
-    the package, and different processors with a shared home directory, therefore use different
-    directories.
+    candidate that can be written and that only the user and root can change is used.
+    ``CXR_ENHANCE_CACHE=0`` turns storing off. The last component of the path is the key of the code
+    (`code_stamp`). Different versions of the package, and different processors with a shared home
+    directory, therefore use different directories.
     """
     return choose_cache().directory
 
 
 @functools.cache
 def choose_cache() -> CacheChoice:
-    """Choose the directory once for the process; ignore later changes of the working directory."""
+    """Choose the directory once for the process.
+
+    Later changes of environment variables and of the working directory have no effect.
+    """
     if os.environ.get("CXR_ENHANCE_CACHE") == "0":
         return CacheChoice(None, ("CXR_ENHANCE_CACHE=0 turns it off",))
     key = code_key()
@@ -62,7 +69,10 @@ def choose_cache() -> CacheChoice:
 
 
 def only_we_can_change(path: str | Path) -> bool:
-    """Return whether `path` is a regular file that only the user or root owns and can write."""
+    """Return whether `path` is a regular file that only the user or root owns and can write.
+
+    The result is False for a link. On Windows, the owner and the permissions are not checked.
+    """
     try:
         status = os.lstat(path)
     except OSError:
@@ -124,7 +134,12 @@ def _make(directory: Path) -> None:
 
 
 def _changeable_by_others(path: Path, links: int = _MOST_LINKS) -> Path | None:
-    """Return the first directory or link on the path, up to `path`, that others could replace."""
+    """Return the first directory or link on the path of `path`, included, that is unsafe.
+
+    A directory is unsafe if another user owns it or can rename its entries. A link is unsafe if
+    another user owns it, or if more than `links` links were followed. The result is None if the
+    whole path is safe.
+    """
     above = path.parent
     if above != path:
         found = _changeable_by_others(above, links)

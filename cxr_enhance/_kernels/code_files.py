@@ -1,8 +1,9 @@
 """Read and write files of machine code, packed with the package or in the cache directory.
 
-A file is read completely and compared with its digest, because LLVM ends the process if an object
-file is damaged. Files packed with the package are trusted like its source files. Files of the cache
-are trusted only if nobody but the user and root can change them.
+A file begins with the SHA-256 digest of its other bytes. It is read completely and compared with
+the digest, because LLVM ends the process if an object file is damaged. Files packed with the
+package are trusted like its source files. Files of the cache are trusted only if nobody but the
+user and root can change them.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ def packed_directory() -> Path | None:
 
 
 def why_not_packed() -> str:
-    """Return the reason why there is no packed code with this process's key."""
+    """Return the reason why there is no packed code with this process's key.
+
+    The function must be called only if `packed_directory` returns None.
+    """
     key = code_key()
     if key is None:
         return "the version of the kernels cannot be told here"
@@ -123,8 +127,9 @@ def _read(path: Path) -> Code | None:
 def compile_lock(name: str) -> Iterator[None]:
     """Hold a lock on the code of this name during the block, so that one process compiles it.
 
-    Other processes wait, for a minute at most. If files cannot be locked, no process waits. The
-    system releases a lock when its process ends, even if the process is killed.
+    Other processes wait for a minute at most; then they run the block without the lock. If files
+    cannot be locked, or if there is no cache directory, no process waits. The system releases a
+    lock when its process ends, even if the process is killed.
     """
     directory = cache_directory()
     if directory is None:

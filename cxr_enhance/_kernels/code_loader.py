@@ -42,8 +42,15 @@ def load(code: Code, otherwise: Callable[..., Any]) -> Callable[..., Any]:
     code : Code
         The code to load.
     otherwise : callable
-        Function that is called instead if an array has other axes than the code takes, or is not
-        contiguous and aligned.
+        Function that is called with the same arguments if an array has another number of axes than
+        the code takes, or is not C-contiguous and aligned.
+
+    Returns
+    -------
+    callable
+        Function of the arrays and the numbers of the kernel. It returns the kernel's bool, or False
+        for a kernel without a result. It raises MemoryError if the kernel cannot allocate an array.
+        It does not check the dtypes of the arrays.
     """
     import llvmlite.binding as llvm
 

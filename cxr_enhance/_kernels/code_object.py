@@ -99,8 +99,9 @@ def _entry_ir(target: Any, description: Any, like: Any) -> str:
     """Write the entry function: ``int32 entry(array object, ..., words)``.
 
     The entry returns the kernel's bool as 0 or 1, and 0 for a kernel without result. It returns
-    `OTHER_ARRAYS` if an array has other axes than the kernel was compiled for or is not contiguous
-    and aligned. It returns `OUT_OF_MEMORY` if the kernel could not allocate memory.
+    `OTHER_ARRAYS` if an array has another number of axes than the kernel was compiled for, or is
+    not contiguous and aligned. It does not check dtypes. It returns `OUT_OF_MEMORY` if the kernel
+    fails: the only possible failure of a kernel is that it cannot allocate memory.
     """
     restype, argtypes = description.restype, description.argtypes
     if types.unliteral(restype) not in (types.none, types.boolean):

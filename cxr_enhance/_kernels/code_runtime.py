@@ -86,7 +86,8 @@ def _write_allocation(module: ir.Module, name: str) -> None:
 def _write_reshape(module: ir.Module, name: str) -> None:
     """Write ``int reshape(axes, sizes, strides, axes, sizes, strides to fill, itemsize, order)``.
 
-    The function returns 1 if the array is C-contiguous and C order is requested, else 0.
+    The first axes and sizes are those of the array, the second ones those of the new shape. The
+    function returns 1 if the array is C-contiguous and C order is requested, else 0.
     """
     kind = ir.FunctionType(_INT, [_SIZE, _SIZES, _SIZES, _SIZE, _SIZES, _SIZES, _SIZE, _INT])
     function = ir.Function(module, kind, name)

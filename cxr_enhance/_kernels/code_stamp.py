@@ -1,8 +1,8 @@
-"""The key of compiled code: a digest of everything on which the machine code of kernels depends.
+"""The key of compiled code: all versions and digests on which the machine code of kernels depends.
 
 The digest of the kernels is computed from the code that Python runs: source files, bytecode without
-sources, a zip archive, or an executable that contains the modules. The module avoids importing
-Numba.
+sources, a zip archive, or an executable that contains the modules. The module imports Numba only if
+it cannot read Numba's version from a file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ _SETTINGS = (
 
 
 class CodeKey(NamedTuple):
-    """Versions of the compilers, digest of the kernels' sources, and digest of the processor."""
+    """Versions of the compilers, digest of the kernels' sources, and digest of the processor.
+
+    The digest of the processor includes the settings of Numba that change machine code.
+    """
 
     python: str
     numpy: str
@@ -74,7 +77,10 @@ def code_key() -> CodeKey | None:
 
 @functools.cache
 def sources_digest() -> str | None:
-    """Hash all modules of this folder; None if they cannot be read."""
+    """Return 16 hex digits of a hash of all modules of this folder; None if it cannot be computed.
+
+    ``__init__`` contains no code and is not hashed.
+    """
     digest = hashlib.sha256()
     names = set()
     try:
@@ -102,7 +108,10 @@ def _processor_digest() -> str:
 
 
 def _numba_version() -> str:
-    """Read the version of Numba, which takes a third of a second to import."""
+    """Return the version of Numba, read from a file if possible.
+
+    An import of Numba would take a third of a second.
+    """
     if "numba" not in sys.modules:
         spec = importlib.util.find_spec("numba")
         if spec is not None and spec.origin is not None:

@@ -1,12 +1,13 @@
-"""The composed kernels, which the public operations call once for all images of a stack.
+"""The composed kernels, which the public operations call: for stacks of gray images, or an image.
 
 White balance and CLAHE are both tables over the pixel's value. White balance is therefore composed
-into the tables of the tiles and needs no pass of its own. For uint8, the histograms of the tiles
-give the histogram of the image too, so that all steps together take two passes over the pixels.
-Colour images are first reduced to one channel.
+into the tables of the tiles and needs no pass of its own. The exception is
+`clahe_bins.equalize_by_bins`, which gets white-balanced pixels. In `enhance_u8`, the histograms of
+the tiles give the histogram of the image too, so that all steps together take two passes over the
+pixels. CLAHE takes one channel: `to_one_channel` first reduces a colour image to it.
 
-A kernel whose code is the same for both dtypes is written once. Other kernels have two forms, with
-the dtype in the name.
+A kernel whose code is the same for both dtypes is written once. The name of any other kernel ends
+with its dtype.
 """
 
 from __future__ import annotations
@@ -127,7 +128,10 @@ def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fi
 def clahe_by_bins_u8(
     images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *fields: Any
 ) -> None:
-    """Apply CLAHE with fewer bins than values to each uint8 image, without white balance."""
+    """Apply CLAHE with fewer bins than values to each uint8 image, without white balance.
+
+    `plan.stretch` is ignored.
+    """
     plan = Plan(*fields)
     for i in range(images.shape[0]):
         equalize_by_bins(images[i], out[i], plan)
@@ -138,7 +142,11 @@ def clahe_by_bins_u8(
 def enhance_by_bins_u16(
     images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fields: Any
 ) -> None:
-    """Apply white balance, if planned, and CLAHE with fewer bins than values to uint16 images."""
+    """Apply white balance, if planned, and CLAHE with fewer bins than values to uint16 images.
+
+    Images with few different values are processed value by value (`clahe_few_values`), all others
+    pixel by pixel (`clahe_bins`). The results do not depend on this choice.
+    """
     plan = Plan(*fields)
     for i in range(images.shape[0]):
         src, dst = images[i], out[i]
@@ -201,7 +209,8 @@ def to_one_channel(
 
     If the three channels are equal, the first channel is copied, and white balance remains to be
     done. Other images are white-balanced, if planned, before their gray is computed. The weights
-    are the gray weights of the first and the third channel, times 2**15.
+    are the gray weights of the first and the third channel, times 2**15: RED and BLUE, or BLUE and
+    RED.
     """
     plan = Plan(*fields)
     if take_equal_channels(src, dst):
@@ -247,7 +256,7 @@ def gray_image(
     dst: npt.NDArray[np.unsignedinteger],
     first_weight: int,
 ) -> None:
-    """Compute the gray of an (H, W, 3) image."""
+    """Compute the gray of an (H, W, 3) image; `first_weight` is RED or BLUE (see `mix_gray`)."""
     mix_gray(src, first_weight, dst)
 
 

@@ -1,9 +1,9 @@
-"""Entries through which operations call kernels; Numba is imported only to compile a kernel.
+"""Entries through which operations call kernels; stored code is loaded without importing Numba.
 
 An entry loads the machine code of its kernel at the first call with a dtype. It uses the code that
 is packed with the package, or the code in the cache directory. If there is none, it compiles the
-kernel and stores the code in the cache. A kernel takes arrays first, then numbers. The dtype of the
-first array selects the compiled form.
+kernel with Numba and stores the code in the cache. If this fails, Numba calls the kernel. A kernel
+takes arrays first, then numbers. The dtype of the first array selects the compiled form.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from cxr_enhance._kernels.forking import let_no_fork_happen_during
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# Reason why code could not be compiled or loaded, by its name; Numba then calls the kernel.
+# Reasons why code could not be compiled or loaded, by the name of the code, such as
+# ``enhance_u8-uint8``. Numba then calls the kernel.
 failures: dict[str, str] = {}
 
 _preparing = threading.RLock()
@@ -40,7 +41,18 @@ class KernelEntry:
         self._calls: dict[int, Callable[..., Any]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
-        """Call the kernel without the GIL; return its bool, or False if it returns nothing."""
+        """Call the kernel without the GIL and return its bool.
+
+        The result of a kernel that returns nothing is False, or None if Numba calls the kernel.
+        Arrays of another number of axes, and arrays that are not contiguous and aligned, are
+        passed on to Numba. The dtypes of the arrays after the first one are not checked; a wrong
+        dtype can damage memory.
+
+        Raises
+        ------
+        MemoryError
+            If the kernel cannot allocate its scratch memory.
+        """
         call = self._calls.get(arguments[0].dtype.num)
         if call is None:
             call = self._prepare(arguments)

@@ -49,8 +49,8 @@ def mix_gray(
     """Compute ``(w0 * c0 + 19235 * c1 + w2 * c2 + 2**14) >> 15`` per pixel; OpenCV's RGB2Gray.
 
     The sum fits uint32, because the weights sum to 2**15 and a channel has at most 16 bits.
-    `first_weight` is RED or BLUE and determines the order of the channels. If the compiler knows
-    the weights, the loop takes half the time.
+    `first_weight` is RED or BLUE and determines the order of the channels: any other value counts
+    as BLUE. If the compiler knows the weights, the loop takes half the time.
     """
     for y in range(src.shape[0]):
         row = src[y].reshape(-1)
@@ -84,7 +84,7 @@ def mix_stretched_gray(
             out[x] = _U32(level) >> _SHIFT
 
 
-# (T[:, ::1], int64, uint32[::1]) -> None
+# (T[::1], int64, bool, uint32[::1]) -> None
 @inline_kernel
 def weigh_table(
     table: npt.NDArray[np.unsignedinteger],
@@ -103,7 +103,7 @@ def weigh_table(
 def take_equal_channels(
     src: npt.NDArray[np.unsignedinteger], dst: npt.NDArray[np.unsignedinteger]
 ) -> bool:
-    """Copy the first channel to `dst` if all three are equal everywhere; else return False.
+    """Copy the first channel to `dst`; return whether all three channels are equal everywhere.
 
     The function stops at the first row with different channels; the content of `dst` is then not
     valid. Gray radiographs stored as colour are common; with this function, they need the work of

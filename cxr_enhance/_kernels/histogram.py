@@ -139,7 +139,7 @@ def extended_row(
     y: int,
     padded: npt.NDArray[np.unsignedinteger],
 ) -> npt.NDArray[np.unsignedinteger]:
-    """Return row `y` of the extended image.
+    """Return row `y` of the extended image; see `count_tile_row_u8` for the arrays.
 
     It is a row of `src` or `tail`. If the image is extended by columns, the row is a copy in
     `padded`.
@@ -157,7 +157,7 @@ def extended_row(
 # (T[::1], T[::1]) -> None
 @inline_kernel
 def copy_row(row: npt.NDArray[np.unsignedinteger], out: npt.NDArray[np.unsignedinteger]) -> None:
-    """Copy `row` to the start of `out`; a slice assignment would take a second to compile."""
+    """Copy `row` to the start of `out`; a slice assignment would take one second to compile."""
     for x in range(row.size):
         out[x] = row[x]
 
@@ -413,7 +413,7 @@ def count_channels(src: npt.NDArray[np.unsignedinteger], counts: npt.NDArray[np.
 # (T[:, ::1]) -> (int64, int64)
 @inline_kernel
 def value_range(src: npt.NDArray[np.unsignedinteger]) -> tuple[int, int]:
-    """Return the lowest and the highest value of an image."""
+    """Return the lowest and the highest value of an image of at least one pixel."""
     low = src[0, 0]
     high = low
     for y in range(src.shape[0]):

@@ -44,7 +44,7 @@ class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
 
 
 def _pointer(context: Any, builder: Any, array_type: Any, args: Any) -> Any:
-    # To the eight elements of args[0] from args[1] on, as one vector.
+    # Returns a pointer to the eight elements of args[0] from args[1] on, as one vector.
     array = context.make_array(array_type)(context, builder, args[0])
     element = context.get_value_type(array_type.dtype)
     start = builder.gep(array.data, [args[1]])

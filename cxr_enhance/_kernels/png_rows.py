@@ -2,8 +2,9 @@
 
 PNG (W3C Recommendation, 9.2) compresses differences of bytes instead of bytes. The filter "up"
 subtracts the byte above. Among the filters that are the same for all rows, it gives the smallest
-files of radiographs. It is also the only filter that needs neither the number of channels nor other
-bytes of the same row. Its loop has no dependencies and is compiled to vector code.
+files of radiographs. Except for the filter "none", which changes nothing, it is also the only
+filter that needs neither the number of channels nor other bytes of the same row. Its loop has no
+dependencies and is compiled to vector code.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def filter_row(
 ) -> None:
     """Write the filter's number and the differences of a row's bytes to those `above`, modulo 256.
 
-    Words of 16 bits are written high byte first, and the two bytes are subtracted separately.
+    Words of 16 bits are written high byte first, and the two bytes are subtracted separately. The
+    rows have N elements; `out` has 1 + N bytes for uint8 and 1 + 2 N bytes for uint16.
     """
     out[0] = UP
     if row.itemsize == 1:

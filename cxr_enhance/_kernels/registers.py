@@ -1,13 +1,14 @@
 """Operations on registers of 64 bytes, which look up four rows of sixteen pixels without a load.
 
-A processor with AVX-512 VBMI (Intel from Ice Lake, AMD from Zen 4) has 32 such registers. It has an
-instruction that selects 64 bytes from two registers, each byte by its own index. Four registers
+A processor with AVX-512 VBMI (such as Intel Ice Lake and AMD Zen 4) has 32 such registers. It has
+an instruction that selects 64 bytes from two registers, each byte by its own index. Four registers
 hold a table of 256 bytes. Two of these instructions and one selection look up 64 pixels; a load
 looks up one pixel.
 
 LLVM does not use this instruction by itself, so that this module calls it explicitly. Only
-`blend_registers` uses the module, and only if `can_look_up` is true. Without compilation, a
-register is a NumPy array of 64 bytes or 16 float32, and the same kernels run.
+`blend_registers` uses the operations on registers, and `clahe_u8` uses `blend_registers` only if
+`can_look_up` is true. Without compilation, which the tests use, a register is a NumPy array of 64
+bytes or 16 float32, and the same kernels run.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROWS = 4
-ROW_PIXELS = 16  # of each row in one register
+ROW_PIXELS = 16  # number of pixels of each row in one register
 _BYTES = ROWS * ROW_PIXELS
 _TABLE_REGISTERS = 4
 
@@ -50,6 +51,8 @@ _Table = types.UniTuple(_Bytes, _TABLE_REGISTERS)
 
 def can_look_up() -> bool:
     """Return whether kernels are compiled for a processor with AVX-512 VBMI.
+
+    The result is False if ``NUMBA_DISABLE_JIT`` is set.
 
     The features are those that Numba uses: ``NUMBA_CPU_FEATURES`` if set, else those of the
     processor. The key of stored code (`code_stamp`) includes the features, so that a processor

@@ -63,8 +63,10 @@ def fill_stretch_table(
     counts : (256,) or (65536,) int64
     total : int
         Number of pixels counted.
+    plan : Plan
+        Its percentiles and its bit depth are used.
     table : (256,) uint8 or (65536,) uint16, output
-        Level of each value. Identity if the two percentiles are equal.
+        Level of each value. Every value is its own level if the two percentiles are equal.
     """
     low = percentile(counts, total, plan.percentile_low)
     high = percentile(counts, total, plan.percentile_high)
@@ -88,8 +90,9 @@ def stretch_row(
 ) -> None:
     """Replace each pixel of `row` by the level that `fill_stretch_table` computes for its value.
 
-    Eight pixels are computed at a time in registers. For large images, this is faster than a table
-    of 128 KiB, and the table need not be filled. `out` may be `row`.
+    LLVM computes several pixels at a time in vector registers. For large images, this is faster
+    than a table of 128 KiB, and the table need not be filled. `out` may be `row`. A row is copied
+    if `low` equals `high`.
     """
     white = float((1 << bits) - 1)
     if high == low:

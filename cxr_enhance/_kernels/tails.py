@@ -3,8 +3,9 @@
 The usual percentiles lie within the darkest and the brightest thousandth of the pixels. Such pixels
 lie close together, for instance at a collimator's edge or in a marker. It is several times faster
 to test blocks of 64 pixels for such values than to count every pixel in 65,536 bins. Only blocks
-with such a value are counted. The thresholds are estimated from a sample of the rows. After
-counting, the exact counts show whether the thresholds were wide enough.
+with such a value are counted, and the pixels after the last whole block of each row. The thresholds
+are estimated from a sample of the rows. After counting, the exact counts show whether the
+thresholds were wide enough.
 """
 
 from __future__ import annotations
@@ -37,7 +38,14 @@ _FEWEST_PIXELS, _MOST_PIXELS = 1 << 19, 1 << 30
 def count_blocks_with_tails(
     row: npt.NDArray[np.uint16], dark: int, bright: int, counts: npt.NDArray[np.int32]
 ) -> None:
-    """Count the blocks of `row` that hold a pixel of at most `dark` or at least `bright`."""
+    """Add the pixels of blocks with a value of at most `dark` or at least `bright` to `counts`.
+
+    The pixels after the last whole block of `row` are counted too.
+
+    Parameters
+    ----------
+    counts : (65536,) int32, output
+    """
     middle = _I32(dark + 1)
     span = _I32(bright - dark - 1)
     blocks = row.size // _BLOCK
@@ -56,8 +64,14 @@ def count_blocks_with_tails(
 def count_tails(src: npt.NDArray[np.uint16], plan: Plan, counts: npt.NDArray[np.int64]) -> bool:
     """Count the values that the percentiles of `plan` need; return whether the counts suffice.
 
-    Values of at most `dark` and at least `bright` are counted exactly. All other pixels are counted
-    at some value between `dark` and `bright`, so that ranks are correct at both ends.
+    Two thresholds, `dark` and `bright`, are estimated from the sampled rows. Values of at most
+    `dark` and at least `bright` are counted exactly. Every other pixel is counted at a value
+    between `dark` and `bright`, so that ranks are correct at both ends. If the result is False, the
+    counts must not be used.
+
+    Parameters
+    ----------
+    counts : (65536,) int64, output
     """
     height, width = src.shape
     part = np.zeros(counts.size, np.int32)

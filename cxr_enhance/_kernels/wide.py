@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 WIDE = 16
 Wide = npt.NDArray[Any]  # uint32 or float32
 FourWides = tuple[Wide, Wide, Wide, Wide]
-_WORDS = 4  # of a table, for each pixel
+_WORDS = 4  # number of words of a table that are looked up for each pixel
 
 
 def _wide(element: Any) -> Any:
@@ -35,7 +35,7 @@ def _wide(element: Any) -> Any:
 
 
 def _vector_at(context: Any, builder: Any, array_type: Any, args: Any, length: int) -> Any:
-    # To the `length` elements of args[0] from args[1] on, as one vector.
+    # Returns a pointer to the `length` elements of args[0] from args[1] on, as one vector.
     array = context.make_array(array_type)(context, builder, args[0])
     element = context.get_value_type(array_type.dtype)
     start = builder.gep(array.data, [args[1]])
@@ -62,7 +62,7 @@ def _shuffle(builder: Any, first: Any, second: Any, places: list[int]) -> Any:
 
 
 def _joined(builder: Any, vectors: list[Any]) -> Any:
-    # One vector of all of them, one after the other.
+    # Returns one vector that holds all vectors, one after the other.
     while len(vectors) > 1:
         places = list(range(2 * vectors[0].type.count))
         vectors = [

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 success, 1 some work failed, 2 wrong usage, 130 interrupted.
+        Exit status: 0 success, 1 some work failed, 2 wrong usage, 130 interrupted, 143 terminated.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
 

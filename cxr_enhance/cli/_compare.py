@@ -205,7 +205,8 @@ def compare(images: Sequence[Path], out: Path, choices: Choices, *, overwrite: b
 def _panels(path: Path, variants: Sequence[Variant], notes: dict[str, None]) -> list[Panel]:
     """Return a panel of the original image and a panel of the result of each variant.
 
-    Notes on the image are added to the keys of `notes`.
+    The original image is read with the options of the first variant. Notes on the image are added
+    to the keys of `notes`.
     """
     panels: list[Panel] = []
     read: dict[ReadOptions, Decoded] = {}

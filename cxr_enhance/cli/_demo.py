@@ -32,7 +32,10 @@ _MEANINGS = {
 
 
 def demo(folder: Path) -> int:
-    """Write a synthetic radiograph, the enhanced image and a picture of both to `folder`."""
+    """Write a synthetic radiograph, the enhanced image and a picture of both to `folder`.
+
+    The function also prints the median time of an enhancement, and returns the exit status.
+    """
     radiograph = synthetic_radiograph(_HEIGHT, _WIDTH, seed=_SEED)
     with console.errors_exit_with(console.FAILED):
         console.load_quiet_opencv()
@@ -63,7 +66,7 @@ def demo(folder: Path) -> int:
 
 
 def _check_free(folder: Path, contents: dict[str, bytes]) -> None:
-    """Raise ValueError if the folder has other files with the names that the demo writes."""
+    """Raise ValueError if the folder has a file that the demo would replace by other content."""
     for name, content in contents.items():
         path = folder / name
         if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == content):

@@ -44,7 +44,8 @@ def params_of(
 ) -> EnhanceParams | None:
     """Return the params in `params_file`, or the defaults, changed by the other options.
 
-    An argument of None means that the option was not given.
+    An argument of None means that the option was not given. A `bit_shift` above 0 without
+    `num_bins` makes CLAHE count every value, because both options must not be combined.
 
     Returns
     -------
@@ -101,7 +102,13 @@ def read_options_of(
     frame: int | None,
     max_pixels: int | None,
 ) -> ReadOptions:
-    """Return the read options of the preset, or the defaults, changed by the other options."""
+    """Return the read options of the preset, or the defaults, changed by the other options.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `ReadOptions` does not allow a value.
+    """
     if preset == MIMIC_CXR_JPG and voi is None and window is None:
         voi = "none"
     return ReadOptions(**typed_options(voi=voi, window=window, frame=frame, max_pixels=max_pixels))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def stop_at_files(app: typer.Typer, words: Sequence[str]) -> None:
-    """If the arguments contain files but no command, print the command to use and exit.
+    """If the arguments contain files but do not begin with a command, print the command and exit.
 
     Raises
     ------

@@ -130,7 +130,7 @@ def hint_lines(tally: Tally) -> list[str]:
 
 
 def as_dict(prepared: PreparedRun, tally: Tally, seconds: float, status: int) -> dict[str, object]:
-    """Return the JSON object of a run, with an entry for every file."""
+    """Return the JSON object of a run, with an entry for every outcome that `tally` keeps."""
     settings, counts, work = prepared.settings, tally.counts, prepared.work
     params = settings.job.params
     return {
@@ -164,7 +164,10 @@ def as_dict(prepared: PreparedRun, tally: Tally, seconds: float, status: int) ->
 
 
 def complaint_of_outdated(prepared: PreparedRun) -> str | None:
-    """Return a sentence on outputs that are older than their inputs; None without such outputs."""
+    """Return a sentence on outputs that are older than their inputs; None without such outputs.
+
+    For files of samples, the sentence is about images that may be missing from them.
+    """
     work = prepared.work
     if isinstance(work, PendingSamples):
         return _complaint_of_samples(work)
@@ -211,9 +214,10 @@ def _file_entry(outcome: Outcome) -> dict[str, str]:
 
 
 def dry_run_lines(prepared: PreparedRun, *, as_json: bool, quiet: bool) -> Iterator[str]:
-    """Yield a line for each file that a run would enhance, then a line with the counts.
+    """Yield a line for each file that a run would enhance, then lines with counts and remarks.
 
-    With `as_json` there is a single line; with `quiet` there is none.
+    With `as_json` there is a single line, a JSON object. With `quiet` and without `as_json` there
+    is no line.
     """
     work = prepared.work
     if as_json:

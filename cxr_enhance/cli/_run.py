@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 
 def run(settings: Settings, *, dry_run: bool, quiet: bool, as_json: bool) -> int:
-    """Enhance files into a folder and return the exit status."""
+    """Enhance files into a folder and return the exit status.
+
+    After an interruption, or if a step still runs, the function ends the process instead.
+    """
     started = time.perf_counter()
     with console.errors_exit_with(console.FAILED):
         prepared = prepare(settings)
@@ -83,7 +86,10 @@ def run(settings: Settings, *, dry_run: bool, quiet: bool, as_json: bool) -> int
 
 
 def _carry_out(prepared: PreparedRun, engine: Engine, tally: Tally, *, quiet: bool) -> None:
-    """Carry out the run; count each outcome, print each failure, and update the progress bar."""
+    """Carry out the run; count each outcome, print each failure, and update the progress bar.
+
+    Failures after an early end of the run are counted, but not printed.
+    """
     hidden = quiet or not console.is_terminal()
     total = len(prepared.work.pending)
     with (

@@ -85,7 +85,10 @@ def format_of(out: str, output_format: str | None) -> str:
 def run_one(
     source: str, out: str, job: Job, *, overwrite: bool, dry_run: bool, quiet: bool, as_json: bool
 ) -> int:
-    """Enhance one file into one file and return the exit status."""
+    """Enhance one file into one file and return the exit status.
+
+    If a step still runs after an interruption, the function ends the process instead.
+    """
     started = time.perf_counter()
     if dry_run:
         if as_json:

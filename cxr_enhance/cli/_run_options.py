@@ -40,7 +40,8 @@ def check_run(
     Raises
     ------
     ValueError
-        If options contradict each other; the message names an option.
+        If options contradict each other, no input is given, or `threads` is below 1. The message
+        names an option.
     """
     if not inputs and list_file is None and records_file is None:
         raise ValueError("`INPUT`, `--from` or `--records` must be given.")
@@ -62,7 +63,7 @@ def check_run(
 
 
 def check_threads(threads: int | None) -> None:
-    """Raise ValueError for a number of threads below 1; None means all usable CPUs.
+    """Check a number of threads; None means all usable CPUs.
 
     Raises
     ------

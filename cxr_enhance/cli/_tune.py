@@ -29,7 +29,11 @@ def tune(
     *,
     open_browser: bool,
 ) -> int:
-    """Serve the page until it is closed, and return the exit status."""
+    """Serve the page until it is closed, and return the exit status.
+
+    If `voi` is None, the page begins with "auto". If `params_file` is None, the page begins with
+    the defaults.
+    """
     with console.errors_exit_with(console.WRONG_USAGE):
         params = EnhanceParams() if params_file is None else read_params(params_file)
         choice = Choice(params=params, voi=cast("Voi", voi or "auto"), window=window)

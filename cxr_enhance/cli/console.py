@@ -23,7 +23,10 @@ FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 
 def printable(path: str) -> str:
-    """Return a file name as one line of printable text; other characters and bytes are escaped."""
+    """Return a file name or another text as one line of printable text.
+
+    Characters that cannot be printed, and bytes that are not UTF-8, are escaped.
+    """
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
@@ -73,7 +76,8 @@ def termination_interrupts() -> Iterator[None]:
     """Raise `TerminatedError` at SIGTERM and `KeyboardInterrupt` at SIGINT during the block.
 
     A finalizer or a library can swallow such an error. If the block still runs 5 seconds after the
-    signal, the process ends without further steps.
+    signal, the process ends without further steps. A signal that the process ignores stays ignored.
+    In another thread than the main thread, the function changes nothing.
     """
     last_resorts: list[threading.Timer] = []
 
@@ -119,10 +123,11 @@ def load_quiet_opencv() -> None:
 def standard_error_kept_back() -> Iterator[None]:
     """Hold back all output to standard error during the block; print it if the block fails.
 
-    C++ libraries write to standard error before any log level is set. A missing module does not
-    count as a failure. If the process crashes in the block, as TensorFlow does on a CPU that it was
-    not built for, the traceback of the crash is printed. The effect is global, so only the command
-    line, which owns the process, calls this function.
+    C++ libraries write to standard error before any log level is set. The output of a successful
+    block is discarded. A missing module and an interruption do not count as failures. If the
+    process crashes in the block, as TensorFlow does on a CPU that it was not built for, the
+    traceback of the crash is printed, unless `faulthandler` was enabled before. The effect is
+    global, so only the command line, which owns the process, calls this function.
     """
     try:
         kept = os.dup(2)

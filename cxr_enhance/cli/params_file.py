@@ -15,9 +15,9 @@ def read_params(path: Path) -> EnhanceParams:
 
     Raises
     ------
-    TypeError, ValueError
-        If the file is not UTF-8, `EnhanceParams` does not allow a value, or the channel order is
-        not "rgb", the order in which files are read.
+    ValueError
+        If the file is not UTF-8 or not one JSON object, `EnhanceParams` does not allow a value, or
+        the channel order is not "rgb", the order in which files are read.
     OSError
         If the file cannot be read.
     """

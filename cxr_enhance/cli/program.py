@@ -67,7 +67,16 @@ def run_program(
     Returns
     -------
     int
-        Exit status: 0 success, 1 some work failed, 2 wrong usage, 130 interrupted.
+        Exit status: 0 success, 1 some work failed, 2 wrong usage, 130 interrupted, or another
+        status that a command exits with.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If a module other than typer, tqdm and matplotlib is missing.
+    OSError
+        If a command does not handle an error of the system, except for a closed pipe and a full
+        disk behind standard output.
     """
     try:
         load()(args=None if arguments is None else list(arguments), prog_name=name)
@@ -96,7 +105,7 @@ def run_program(
 def _flushed(status: int) -> int:
     """Flush standard output and return the exit status; 1 for a failed flush after status 0.
 
-    If a closed pipe is first flushed at the exit of Python, Python prints an error.
+    The flush is done here, because Python prints an error if it flushes a closed pipe at its exit.
     """
     try:
         sys.stdout.flush()

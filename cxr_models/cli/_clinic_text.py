@@ -1,7 +1,7 @@
 """Tables of clinical values for the terminal: a column for each class, or a row for each finding.
 
-Clinical values are predictive values, likelihood ratios, recalibration, sensitivity at stated
-specificities, and decision curves.
+Clinical values are predictive values, likelihood ratios, Matthews correlation, Brier score,
+calibration slope and intercept, sensitivity at stated specificities, and decision curves.
 """
 
 from __future__ import annotations

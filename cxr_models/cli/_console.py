@@ -40,9 +40,10 @@ __all__ = [
 
 @contextlib.contextmanager
 def errors_exit_with(status: int) -> Iterator[None]:
-    """Print an expected error as one sentence and exit with `status`.
+    """Print an expected error as a sentence and exit with `status`.
 
-    For a missing package of an extra, the sentence states how to install it.
+    Expected errors are TypeError, ValueError, ImportError and OSError. For a missing package of an
+    extra, the sentence states how to install it.
     """
     with foreseen_errors_exit_with(status):
         try:
@@ -57,7 +58,7 @@ def errors_exit_with(status: int) -> Iterator[None]:
 def shows_as_notes(show: Callable[..., object]) -> Callable[..., None]:
     """Return a replacement of `warnings.showwarning` that prints a `UserWarning` as one line.
 
-    All other warnings go to `show`.
+    Warnings of subclasses of `UserWarning` and all other warnings go to `show`.
     """
 
     def show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:

@@ -1,4 +1,4 @@
-"""`cxr-models demo`: run each command of the program on drawn radiographs."""
+"""`cxr-models demo`: run the commands from `index` to `report` on drawn radiographs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ class _Step(NamedTuple):
 
 
 def demo(folder: Path, epochs: int) -> int:
-    """Run every step in `folder`; steps whose outputs exist from an earlier call are skipped."""
+    """Run every step in `folder`, and return the exit status of the first step that fails, or 0.
+
+    Steps whose outputs exist from an earlier call are skipped. No step runs after a failed step.
+    """
     started = time.perf_counter()
     with _console.errors_exit_with(_console.WRONG_USAGE):
         _check_folder(folder, epochs)

@@ -60,7 +60,10 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _set_lines(values: SetEvaluation) -> Iterator[str]:
-    """Yield the overall values, a table of the values of each class, and the confusion matrix."""
+    """Yield the overall values, tables of the values of each class, and the confusion matrix.
+
+    The clinical values are the last table, if there are any.
+    """
     yield _accuracies(values)
     overall = values.overall
     yield f"calibration error {value(overall.ece)}, calibrated {value(overall.ece_calibrated)}"
@@ -181,12 +184,19 @@ def _comparison_lines(pair: Comparison, units: str) -> Iterator[str]:
 
 
 def value(measured: Measured, *, sign: bool = False) -> str:
-    """Format a value and its interval with three decimals; an undefined value is ``-``."""
+    """Format a value and its interval with three decimals; an undefined value is ``-``.
+
+    With `sign`, all numbers have a sign.
+    """
     return number(measured.value, measured.interval, sign=sign)
 
 
 def number(shown: float | None, interval: Interval | None, *, sign: bool) -> str:
-    """Format a number and its interval with three decimals; None is ``-``."""
+    """Format a number and its interval with three decimals; None is ``-``.
+
+    With `sign`, all numbers have a sign. A number without an interval is followed by
+    ``[no interval]``.
+    """
     if shown is None:
         return "-"
     places = "+.3f" if sign else ".3f"
@@ -209,7 +219,10 @@ def _heading(name: str, values: Group | Pooled, role: str = "", units: str = "im
 
 
 def counted_rows(values: Group | Pooled | FindingsGroup, units: str) -> str:
-    """Return a text with the numbers of rows, of the images joined into them, and of patients."""
+    """Return a text with the numbers of rows, of the images joined into them, and of patients.
+
+    The number of patients is left out if each row is a patient.
+    """
     joined = getattr(values, "joined_images", None)
     counts = _counted(values.images, units)
     if joined:

@@ -14,9 +14,10 @@ _NAMES = {"cv2": "opencv-python", "sklearn": "scikit-learn"}  # import name to d
 
 
 def install_line(package: str) -> str | None:
-    """Return the command that installs a package; None if no extra of `cxr-enhance` has it.
+    """Return the command that installs a package; None if no command is known.
 
-    `package` is the name that is imported, such as ``sklearn``.
+    A command is known for the packages of the extras of `cxr-enhance`, and for jax. `package` is
+    the name that is imported, such as ``sklearn``.
 
     Examples
     --------
@@ -32,7 +33,7 @@ def install_line(package: str) -> str | None:
 def sentence_of(error: ImportError) -> str | None:
     """Return a sentence on the missing package and its installation.
 
-    The result is None if the error has another cause or the package belongs to no extra.
+    The result is None if the error has another cause, or if `install_line` returns None.
     """
     package = (error.name or "").partition(".")[0]
     line = install_line(package)

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class IndexLists:
-    """The CSV files next to a manifest: unused files, pairs of copies, and hashes of images."""
+    """The CSV files next to a manifest: unused files, pairs of copies, and hashes of images.
+
+    `write` writes the first two; `hashes` is only the path of the third.
+    """
 
     def __init__(self, out: Path, csvs: Sequence[Path], *, overwrite: bool) -> None:
         self.skipped, self.duplicates = out.with_suffix(".skipped.csv"), self.of_duplicates(out)
@@ -31,7 +34,10 @@ class IndexLists:
         return out.with_suffix(".duplicates.csv")
 
     def check(self) -> None:
-        """Raise unless both lists may be written or removed, and hashes may be added."""
+        """Raise unless both lists may be written or removed, and hashes may be added.
+
+        The errors are those of `check_output`.
+        """
         self._check(self.skipped, SKIPPED)
         self._check(self.duplicates, DUPLICATES)
         if self.hashes.exists():  # rows are added to this file; it is never replaced

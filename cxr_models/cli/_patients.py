@@ -23,7 +23,9 @@ def patient_namer(key_file: Path | None, *, keep_patient_ids: bool) -> Callable[
     Raises
     ------
     ValueError
-        If `key_file` is given with `keep_patient_ids`.
+        If `key_file` is given with `keep_patient_ids`, or holds a key of fewer than 16 bytes.
+    OSError
+        If `key_file` cannot be read.
     """
     if keep_patient_ids:
         if key_file is not None:

@@ -49,7 +49,11 @@ def predict_files(
     records: Path | None,
     overwrite: bool,
 ) -> int:
-    """Write the predictions of a run for files; return exit status 1 only if every file failed."""
+    """Write the predictions of a run for files, and return the exit status.
+
+    The status is 1 if every file failed, and 0 otherwise: single files that fail do not count. A
+    wrong option or another error ends the command with its own status.
+    """
     with _console.errors_exit_with(_console.WRONG_USAGE):
         served = read_served_run(run, aggregation=aggregation)
         _check_finding(served, finding, explain)
@@ -131,7 +135,8 @@ def _explaining(
 ) -> Iterator[Any]:
     """Yield the writer of explanations, or None if `folder` is None.
 
-    The folder appears at the end of the block; after an error it does not appear.
+    The writer writes to a temporary folder, which becomes `folder` at the end of the block, but not
+    after an error.
     """
     if folder is None:
         yield None
@@ -170,7 +175,11 @@ def _check_finding(served: ServedRun, finding: str | None, explain: Path | None)
 
 
 def _counts(rows: Sequence[Row], served: ServedRun) -> Counter[str]:
-    """Count the images that are predicted as each class, or as positive for each finding."""
+    """Count the rows that are predicted as each class, or as positive for each finding.
+
+    A row is an image, or with aggregation a patient or a study. Findings without a threshold are
+    not counted.
+    """
     shares = [row.probabilities for row in rows if row.probabilities is not None]
     names, points = served.class_names, served.calibration.thresholds
     if not served.multilabel:

@@ -39,7 +39,12 @@ def split(
     drop_split: bool = False,
     drop_leaks: bool = False,
 ) -> int:
-    """Write one split of `manifest` to the file `out`, or several splits into the folder `out`."""
+    """Write one split of `manifest` to the file `out`, or several splits into the folder `out`.
+
+    Several splits are written with `folds` or `leave_source_out`. A split that the manifest has is
+    kept, unless `drop_split` is true or several splits are written. The exit status is 1 if a kept
+    split leaks and `drop_leaks` is false, and 0 otherwise.
+    """
     with _console.errors_exit_with(_console.WRONG_USAGE):
         if folds is not None and leave_source_out:
             raise ValueError("`--folds` is only allowed without --leave-source-out; got both.")

@@ -25,7 +25,10 @@ def report(
     images: bool,
     overwrite: bool,
 ) -> int:
-    """Write the page about `runs` to `out`, as HTML or Markdown by the suffix of `out`."""
+    """Write the page about `runs` to `out`, as HTML or Markdown by the suffix of `out`.
+
+    With `explain`, the overlays of all runs are drawn first. The exit status is 0.
+    """
     with _console.errors_exit_with(_console.WRONG_USAGE):
         if out.suffix not in _FORMATS:
             raise ValueError(f"`--out` must end in {' or '.join(_FORMATS)}; got {str(out)!r}.")

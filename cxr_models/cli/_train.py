@@ -40,8 +40,8 @@ def config_of(
     ------
     TypeError, ValueError
         If the configuration does not allow a value, a text of `settings` is not ``key=value``,
-        `params_file` is given with `no_enhance`, or epochs of fine-tuning are given with weights
-        "none".
+        `params_file` is given with `no_enhance`, or a number of epochs of fine-tuning other than 0
+        is given with weights "none".
     OSError
         If a file cannot be read.
     """
@@ -85,7 +85,7 @@ def config_of(
 
 
 def train(split: Path, out: Path, config: RunConfig) -> int:
-    """Train, draw the curves, and print the paths of the results."""
+    """Train, draw the curves, and print the best epochs and the path of the weights; return 0."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         checked_split = read_split(split)
         check_run(checked_split, config, out)
@@ -118,7 +118,10 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
 
 @contextlib.contextmanager
 def _says_how_to_go_on(split: Path, folder: RunFolder, display: TrainingDisplay) -> Iterator[None]:
-    """After an interruption, print the number of kept epochs and the command that resumes."""
+    """After an interruption, print the kept epochs and the command that resumes, and exit with 130.
+
+    The process then ends at once. The progress bar is removed in every case.
+    """
     try:
         yield
     except KeyboardInterrupt:

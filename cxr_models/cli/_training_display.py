@@ -28,7 +28,7 @@ class TrainingDisplay:
 
     @property
     def watch(self) -> Callable[[StepReport], None] | None:
-        """Function to call at every step; None if standard error is not a terminal."""
+        """The function to call at every step; None if standard error is not a terminal."""
         return self._show if _console.is_terminal() else None
 
     def say(self, text: str) -> None:

@@ -24,8 +24,8 @@ class Table:
     caption: str  # what the table shows
     head: tuple[str, ...]  # names of all columns
     rows: tuple[tuple[str, ...], ...]  # cells of each row, as many as `head`
-    # strength of the background colour of each cell, 0..1; a tuple for each row, without the first
-    # column; empty for no colour
+    # strength of the background colour of each cell, 0..1, or None for a cell without colour; a
+    # tuple for each row, without the first column; empty for a table without colours
     shades: tuple[tuple[float | None, ...], ...] = ()
     notes: tuple[str, ...] = ()  # sentences below the table
     words: bool = False  # whether the cells contain words, not numbers
@@ -52,7 +52,7 @@ class Chart:
     description: str  # the values of the chart in a sentence
     x_label: str  # label of the x axis
     y_label: str  # label of the y axis
-    lines: tuple[Line, ...]  # at least one, with at least one point
+    lines: tuple[Line, ...]  # in the order of the legend; a line may have no points
     x_range: tuple[float, float] = (0.0, 1.0)  # lowest and highest value of the x axis
     y_range: tuple[float, float] = (0.0, 1.0)  # lowest and highest value of the y axis
     # x, lowest y and highest y of a band around the first line; empty for no band
@@ -78,7 +78,7 @@ class DotPlot:
     x_range: tuple[float, float]  # lowest and highest value of the axis
     series: tuple[str, ...]  # names of the series; a single series may have an empty name
     rows: tuple[tuple[str, tuple[Dot, ...]], ...]  # name of each row, and its dot of each series
-    marks: tuple[float | None, ...]  # reference value of each series, marked in every row
+    marks: tuple[float | None, ...]  # reference of each series, marked where a row has a value
 
     def __post_init__(self) -> None:
         dots = (self.marks, *(dots for _, dots in self.rows))
@@ -100,14 +100,14 @@ class Picture:
     file: str  # name of the file
     lines: tuple[str, ...]  # text below the image
     alt: str  # description for readers who do not see the image
-    image: str | None = None  # data URI; None for a page without the image
-    overlay: str | None = None  # data URI of the image with its Grad-CAM map
+    image: str | None = None  # data URI; None if the image is not shown
+    overlay: str | None = None  # data URI of the image with its Grad-CAM map; None without a map
     overlay_of: str = "the predicted class"  # the class or finding of the map
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gallery:
-    """Pictures side by side, and a table that replaces them on pages without images."""
+    """Pictures side by side, and a table that replaces them if no picture has an image."""
 
     pictures: tuple[Picture, ...]  # in order
     table: Table  # a row for each picture
@@ -115,7 +115,7 @@ class Gallery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColourBar:
-    """The key to the colours of pictures; pages without images leave it out."""
+    """The key to the colours of pictures; Markdown leaves it out."""
 
     image: str  # data URI of the colours, from `low` to `high`
     low: str  # meaning of the colour at the left end
@@ -132,7 +132,7 @@ class Section:
     title: str  # the heading
     blocks: tuple[Block, ...] = ()  # in order
     sections: tuple[Section, ...] = ()  # below the blocks
-    folded: str = ""  # text that is shown for a section that starts closed; empty for an open one
+    folded: str = ""  # text of a section that HTML shows closed at first; empty for an open one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

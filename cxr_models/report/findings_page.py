@@ -34,7 +34,8 @@ def page_of_findings(
         Reader of the images.
     compared : Section, optional
         The result of
-        `cxr_models.report.sections.finding_comparison.finding_comparison_section`.
+        `cxr_models.report.sections.finding_comparison.finding_comparison_section`. None leaves the
+        section out.
     """
     return Page(
         title=title_of([run.name for run in runs]),

@@ -39,7 +39,7 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
         Builder of the galleries of images.
     compared : Section, optional
         The result of `cxr_models.report.sections.comparison.comparison_section`. A caller that
-        builds a page several times computes this section once.
+        builds a page several times computes this section once. None leaves the section out.
     """
     study = study_table(runs)
     return Page(
@@ -99,7 +99,7 @@ def network_sentence(config: RunConfig | None, outputs: str) -> str:
 
 
 def training(run: AnyResults) -> list[Section]:
-    """Return a section with the curves of the training.
+    """Return a list of the section with the curves of the training.
 
     The list is empty for a third-party model, whose training is unknown.
     """

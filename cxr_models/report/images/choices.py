@@ -17,6 +17,8 @@ _SEED = 0
 def samples(run: Results, name: str, count: int = MOST) -> list[int]:
     """Return rows of a set, about as many of each class, drawn with a fixed seed.
 
+    The rows are sorted by class.
+
     Parameters
     ----------
     run : Results
@@ -35,12 +37,12 @@ def samples(run: Results, name: str, count: int = MOST) -> list[int]:
 
 
 def averaged(run: Results, name: str) -> dict[int, list[int]]:
-    """Return, for each true class of a set, the rows to average, drawn with a fixed seed."""
+    """Return, for each true class of a set, at most 32 rows to average, drawn with a fixed seed."""
     return {k: rows[:MOST_OF_MEAN] for k, rows in _shuffled_by_class(run, name).items()}
 
 
 def worst_mistakes(run: Results, name: str, count: int = MOST) -> list[int]:
-    """Return the `count` rows with the most confident wrong predictions, most confident first."""
+    """Return at most `count` rows, with the most confident wrong predictions first."""
     outcomes = run.sets[name].outcomes()
     confidences = run.calibrated(name)[np.arange(len(outcomes.targets)), outcomes.predicted]
     wrong = np.flatnonzero(outcomes.predicted != outcomes.targets)
@@ -48,7 +50,7 @@ def worst_mistakes(run: Results, name: str, count: int = MOST) -> list[int]:
 
 
 def pictured(run: Results) -> list[tuple[str, int]]:
-    """Return the set and the row of each image that a report of the run may show."""
+    """Return the set and the row of each image that a report of the run may show by itself."""
     chosen = [(name, row) for name in run.tested for row in worst_mistakes(run, name)]
     if run.test is not None:
         chosen += [("test", row) for row in samples(run, "test")]

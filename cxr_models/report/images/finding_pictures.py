@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from cxr_models.report.images.pictures import Pictures
     from cxr_models.report.read.finding_results import FindingResults
 
-# This gallery shows 4 times as many images as a gallery of classes, because each finding has up to
-# two mistakes.
+# This gallery shows up to 4 times as many images as a gallery of classes, because each finding has
+# up to two mistakes.
 _IMAGES = 4
 
 

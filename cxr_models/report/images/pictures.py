@@ -35,10 +35,13 @@ def _colours(target: str = "class") -> ColourBar:
 class Pictures:
     """Builder of galleries, which reads each file once.
 
+    The attribute `shown` counts the images in the galleries, without overlays and mean maps.
+
     Parameters
     ----------
     count : int
-        Largest number of images in a gallery. 0 gives galleries of names and numbers only.
+        Largest number of images in a gallery of classes. A gallery of findings has up to 4 times
+        as many. 0 gives galleries of names and numbers only.
     """
 
     def __init__(self, count: int) -> None:
@@ -47,7 +50,7 @@ class Pictures:
         self._uris: dict[str, str | None] = {}
 
     def fewer(self, count: int) -> Pictures:
-        """Return a builder with another `count` that shares the images read so far."""
+        """Return a builder with another `count` that shares all read images; `shown` is 0."""
         pictures = Pictures(count)
         pictures._uris = self._uris
         return pictures
@@ -141,6 +144,8 @@ class Pictures:
         self, pictures: Sequence[Picture], subject: str, *, target: str = "class"
     ) -> list[Block]:
         """Return blocks that explain the overlays of a gallery, or how to make overlays.
+
+        The list is empty for a page without images.
 
         Parameters
         ----------

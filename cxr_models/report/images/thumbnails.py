@@ -58,7 +58,7 @@ def thumbnail(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
 
 
 def data_uri(image: npt.NDArray[np.uint8]) -> str:
-    """Return an image as a data URI of a JPEG."""
+    """Return a gray image (H, W) or an RGB image (H, W, 3) as a data URI of a JPEG."""
     bgr = image if image.ndim == 2 else image[..., ::-1]
     done, coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     if not done:

@@ -24,7 +24,8 @@ _UNCHECKED = ("interval", "intervals", "reason", "remark")
 def clinic_agrees(outcomes: Outcomes, stored: Clinic, tolerance: float) -> bool:
     """Return whether stored values equal those computed from `outcomes`.
 
-    Intervals are not checked. `tolerance` is relative for values above 1.
+    Intervals, reasons and remarks are not checked. `tolerance` is the largest difference of two
+    numbers that count as equal; for numbers above 1 it is relative.
     """
     if tuple(stored) != outcomes.class_names or not _has_equal_num_specificities(stored):
         return False
@@ -42,7 +43,7 @@ def clinic_agrees(outcomes: Outcomes, stored: Clinic, tolerance: float) -> bool:
 def finding_clinic_agrees(outcomes: FindingOutcomes, stored: Clinic, tolerance: float) -> bool:
     """Return whether stored values of findings equal those computed from `outcomes`.
 
-    Only findings with a known label have values. Intervals are not checked.
+    Only findings with a known label have values. The checks are those of `clinic_agrees`.
     """
     known = [name for k, name in enumerate(outcomes.findings) if len(outcomes.of(k).present)]
     if list(stored) != known or not _has_equal_num_specificities(stored):

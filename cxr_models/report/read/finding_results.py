@@ -75,7 +75,7 @@ class FindingResults:
 
     @property
     def test(self) -> FindingsSet | None:
-        """The evaluation of the test set; None if the split has no test part."""
+        """The evaluation of the test set; None if there is no test set."""
         return self.evaluation.sets.get("test")
 
     @property
@@ -190,7 +190,13 @@ def _is_of_run(audit: FindingsAudit, run: FindingResults) -> bool:
 def _predictions(
     folder: RunFolder, evaluation: FindingsEvaluation, name: str
 ) -> FindingPredictions:
-    """Return the predictions of a set; raise ValueError if the evaluation has another table."""
+    """Return the predictions of a set.
+
+    Raises
+    ------
+    ValueError
+        If the evaluation was computed from another table than the table in the folder.
+    """
     values = evaluation.sets[name]
     table = table_of(folder, name, values.kind)
     predictions = aggregated_findings(read_finding_predictions(table), evaluation.aggregate)

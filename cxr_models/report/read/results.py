@@ -79,7 +79,7 @@ class Results:
 
     @property
     def test(self) -> SetEvaluation | None:
-        """The evaluation of the test set; None if the split has no test part."""
+        """The evaluation of the test set; None if there is no test set."""
         return self.evaluation.sets.get("test")
 
     @property
@@ -121,13 +121,14 @@ def read_results(
         Name of the run on the page.
     audits : sequence of Audit, default ()
         Audits that `read_audit` returned. The first audit of the run's split and classes is used,
-        unless the folder holds ``evaluation/audit.json``.
+        unless the folder holds ``evaluation/audit.json``. An audit of other weights is not used; an
+        audit without a run has no weights.
 
     Raises
     ------
     ValueError
-        If a file is missing, was changed, belongs to other weights or another split, or lies
-        outside of the folder.
+        If a file is missing, was changed, has another format, belongs to other weights or another
+        split, or lies outside of the folder.
     OSError
         If a file cannot be read.
     """
@@ -208,7 +209,10 @@ def read_audit(path: str | os.PathLike[str]) -> Audit | FindingsAudit:
 
 
 def check_unchanged(folder: RunFolder, sets: Sequence[AnyPredictions]) -> None:
-    """Raise ValueError if the settings or the weights changed after the run was evaluated."""
+    """Raise ValueError if the settings or the weights changed after the run was evaluated.
+
+    A missing file counts as unchanged.
+    """
     origins = [predictions.origin for predictions in sets]
     for content, path, hashes in (
         ("settings", folder.config_file, {origin.config_sha256 for origin in origins}),
@@ -245,7 +249,13 @@ def table_of(folder: RunFolder, name: str, kind: Kind) -> Path:
 
 
 def _predictions(folder: RunFolder, evaluation: Evaluation, name: str) -> Predictions:
-    """Return the predictions of a set; raise ValueError if the evaluation has another table."""
+    """Return the predictions of a set.
+
+    Raises
+    ------
+    ValueError
+        If the evaluation was computed from another table than the table in the folder.
+    """
     values = evaluation.sets[name]
     table = table_of(folder, name, values.kind)
     predictions = aggregated(read_predictions(table), evaluation.aggregate)
@@ -285,7 +295,10 @@ def _values_agree(
 
 
 def agrees(computed: float, stored: Measured) -> bool:
-    """Return whether a stored value equals the value computed from the table."""
+    """Return whether a stored value equals the computed value, with a difference below `TOLERANCE`.
+
+    A stored value of None equals a computed NaN.
+    """
     if stored.value is None:
         return math.isnan(computed)
     return abs(computed - stored.value) < TOLERANCE

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def values_by_name(stored: Group, class_names: Iterable[str]) -> dict[str, Measured]:
     """Return the overall values of a group and the values of `class_names`.
 
-    The keys are the names of the values in `ImageStatistics`.
+    The keys are the names of the values in `ImageStatistics`. A class without a threshold has no
+    values of its operating point.
     """
     values: dict[str, Measured] = {name: getattr(stored.overall, name) for name in OVERALL_METRICS}
     for name in class_names:
@@ -33,7 +34,8 @@ def values_by_name(stored: Group, class_names: Iterable[str]) -> dict[str, Measu
 def finding_values_by_name(stored: FindingsGroup, findings: Iterable[str]) -> dict[str, Measured]:
     """Return the mean values of a group and the values of `findings`.
 
-    The keys are the names of the values in `FindingStatistics`.
+    The keys are the names of the values in `FindingStatistics`. A finding without a threshold has
+    no values of its operating point.
     """
     values: dict[str, Measured] = {
         mean: getattr(stored.means, part) for mean, part in MEANS.items()

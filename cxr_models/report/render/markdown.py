@@ -1,4 +1,7 @@
-"""Rendering of a page as Markdown, with the tables and values of the HTML page, without images."""
+"""Rendering of a page as Markdown, with the tables and values of the HTML page, without images.
+
+A list of titles and descriptions stands for charts.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ def markdown_page(runs: Sequence[AnyResults]) -> str:
 
 
 def plain(text: str) -> str:
-    """Escape text so that Markdown shows the characters of markup and HTML literally."""
+    """Escape text so that Markdown shows the characters of markup and HTML literally.
+
+    White space around the text is removed. Characters that cannot be printed are replaced.
+    """
     text = _MARKUP.sub(r"\\\1", clean(text).strip())
     text = _LINK.sub(lambda match: re.sub(r"([:.@])", r"\\\1", match[0]), text)
     return "".join(_HTML.get(letter, letter) for letter in text)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cxr_models.report.read.results import Results
     from cxr_models.runs.facts import EpochRow, RunFacts
 
-MODEL_CARD = "Model card"  # the title of its section
+MODEL_CARD = "Model card"  # title of the section of the model card
 _INTENDED = (
     "For research on how well such networks do and on what they look at: comparing enhancement, "
     "backbones and splits, and finding shortcuts in sets of radiographs.",
@@ -48,7 +48,10 @@ _KNOWN_ALONE = (
 
 
 def audit_blocks(run: Results) -> list[Block]:
-    """Return a table of the accuracies of shortcut models, or a note that there is no audit."""
+    """Return the verdict of the audit and a table of the accuracies of shortcut models.
+
+    For a run without an audit, return a note that there is no audit.
+    """
     audit = run.audit
     if audit is None:
         return [
@@ -127,7 +130,11 @@ def data_card(run: Results) -> Section:
 
 
 def confounded(run: Results) -> list[str]:
-    """Return a sentence for each label whose sources have no image of another label in train."""
+    """Return a sentence for each label whose sources have no image of another label in train.
+
+    Images without a source are ignored. If no image of train has a source, the only sentence says
+    so. If only one label has images with a source, there is no sentence.
+    """
     records = run.sets["train"].manifest.records if "train" in run.sets else ()
     sources: dict[str, set[str]] = defaultdict(set)
     labels: dict[str, set[str]] = defaultdict(set)
@@ -146,7 +153,10 @@ def confounded(run: Results) -> list[str]:
 
 
 def settings(run: AnyResults) -> Section:
-    """Return a section with the origin of the weights, the versions, and all settings."""
+    """Return a section with the origin of the weights, the versions, and all settings.
+
+    For a third-party model, the section has the hashes of its tables and the version only.
+    """
     evaluated = ("evaluated with", f"cxr-enhance {run.evaluation.version}")
     if run.config is None or run.facts is None:
         tables = {predictions.origin.inputs for predictions in run.sets.values()}

@@ -1,7 +1,7 @@
 """Section on the clinical values of a run on one set: tables and decision curves.
 
-Clinical values are predictive values, likelihood ratios, calibration, and sensitivity at stated
-specificities.
+Clinical values are predictive values, likelihood ratios, Matthews correlation, calibration, and
+sensitivity at stated specificities.
 """
 
 from __future__ import annotations
@@ -190,7 +190,11 @@ def _at_specificity(clinic: Mapping[str, ClinicValues], kind: str) -> Table:
 
 
 def _decision_chart(name: str, label: str, curve: DecisionCurve) -> Chart:
-    """Return a chart of net benefit; values below the chart are drawn on its lower edge."""
+    """Return a chart of net benefit.
+
+    Values of the model and of its band below the chart are drawn on the lower edge. Values of
+    treating all below the chart are left out.
+    """
     highs = [interval[1] for interval in curve.intervals if interval is not None]
     top = max(*curve.net_benefit, *curve.treat_all, *highs, 0.02) * 1.05
     bottom = -0.3 * top

@@ -1,7 +1,7 @@
 """Section that compares and pools the runs of a page with classes.
 
-Runs with the same test images are compared. Runs with different test images are pooled. A sentence
-names each run that can be neither compared nor pooled.
+Runs with the same classes and test images are compared. Runs with equal settings and different test
+images are pooled. A sentence names each run that can be neither compared nor pooled.
 """
 
 from __future__ import annotations
@@ -124,7 +124,10 @@ def _comparison(runs: Runs) -> Section:
 
 
 def _differences(runs: Runs) -> Block:
-    """Return a table of the settings in which runs differ, which can explain different values."""
+    """Return a table of the settings in which runs differ, which can explain different values.
+
+    If no setting differs, or if settings are unknown, return a sentence instead.
+    """
     configs = {run.name: run.config for run in runs if run.config is not None}
     if len(configs) < len(runs):
         return settings_unknown(runs)
@@ -306,7 +309,10 @@ def _leaves_out_0(interval: Interval | None) -> bool:
 
 
 def _reasons(cells: Iterable[tuple[str, Measured | AreaDifference]]) -> tuple[str, ...]:
-    """Return notes on cells without a value, an interval or a test; each reason occurs once."""
+    """Return notes on cells without a value, an interval or a test, or with few patients.
+
+    Cells with the same name and reason share a note, which states their number.
+    """
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for name, cell in cells:
         if cell.reason or cell.remark:

@@ -1,6 +1,7 @@
 """Section that compares and pools the runs of a page with several findings.
 
-Runs with the same findings and test images are compared. Runs of folds are pooled.
+Runs with the same findings and test images are compared. Runs with equal settings whose test sets
+have no image in common, such as runs of folds, are pooled.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ def finding_comparison_section(runs: Runs) -> Section | None:
 
 
 def _pools(runs: Runs) -> list[list[FindingResults]]:
-    """Return groups of runs with equal settings that were tested on different images."""
+    """Return groups of runs with equal settings whose test sets have no image in common.
+
+    The seeds of a group may differ.
+    """
     groups = grouped([run for run in runs if run.test is not None], _kind)
     return [group for group in groups if len(group) > 1 and _disjoint(group)]
 
@@ -151,7 +155,7 @@ def _method(runs: Runs) -> Method:
 
 
 def _tested(run: FindingResults) -> tuple[Hashable, ...] | None:
-    """Return a key of the findings and test images; runs with equal keys are compared.
+    """Return a key of the findings, test images and labels; runs with equal keys are compared.
 
     The key is None for a run without a test set, or if its test set contains a file twice.
     """
@@ -198,7 +202,10 @@ def _comparison(runs: Runs) -> Section:
 
 
 def _differences(runs: Runs) -> Block:
-    """Return a table of the settings in which runs differ, which can explain different values."""
+    """Return a table of the settings in which runs differ, which can explain different values.
+
+    If no setting differs, or if settings are unknown, return a sentence instead.
+    """
     configs = {run.name: run.config for run in runs if run.config is not None}
     if len(configs) < len(runs):
         return settings_unknown(runs)

@@ -115,7 +115,10 @@ def side_by_side(runs: Runs) -> Section:
 
 
 def audit_blocks(run: FindingResults) -> list[Block]:
-    """Return a table of the ROC-AUC values of shortcut models, or a note that there is no audit."""
+    """Return the verdict of the audit and a table of the ROC-AUC values of shortcut models.
+
+    For a run without an audit, return a note that there is no audit.
+    """
     audit = run.audit
     if audit is None:
         return [
@@ -172,9 +175,10 @@ def _undefined_for_all(
 
 
 def data_card(run: FindingResults) -> Section:
-    """Return a section with the counts of images and patients with and without each finding.
+    """Return a section with the counts of images and patients of each finding.
 
-    The section also states the hash and the seed of the split.
+    The counts are images with the finding, patients with it, images without it, and images of
+    unknown label. The section also states the hash and the seed of the split.
     """
     rows = [
         (finding, *(_counts(predictions, k) for predictions in run.sets.values()))

@@ -106,7 +106,7 @@ def _plot(robustness: FindingsRobustness) -> DotPlot:
 
 
 def _dots(row: PerturbedFindings) -> tuple[str, tuple[Dot, Dot]]:
-    """Return the name of a change, the dot of the mean and the dot of the worst finding."""
+    """Return the title of a change, and the dots of the mean and of the finding that falls most."""
     mean, most = row.differences.mean_roc_auc, row.falls_most()
     dot = Dot(value=mean.value, interval=mean.interval, text=mean.reason)
     if most is None:

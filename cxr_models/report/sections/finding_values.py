@@ -205,7 +205,10 @@ def _reliability(title: str, of: FindingValues, bins: Reliability) -> Chart:
 
 
 def groups(values: FindingsSet, units: str = "images") -> list[Block]:
-    """Return tables of the ROC-AUC of each finding by source and by view."""
+    """Return tables of the ROC-AUC of each finding by source and by view.
+
+    A single group gives a sentence instead of a table.
+    """
     return [
         _by_group(title, of_title, units)
         for title, of_title in (("source", values.by_source), ("view", values.by_view))

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
 
-MANY = 4  # a page of this many runs or more states each sentence once, for all its runs
+# On a page with this number of runs or more, the section of each run starts closed. If the runs
+# have classes, the summary states a sentence once for all runs of which it is true.
+MANY = 4
 
 
 def summary(runs: Sequence[Results]) -> Section:
@@ -64,7 +66,10 @@ def verdict(run: Results) -> list[str]:
 
 
 def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
-    """Yield the sentences of `verdict` for many runs; each sentence names all its runs."""
+    """Yield the sentences of `verdict` for many runs; a sentence that is true of several is merged.
+
+    The sentence on the test sets names the runs of the lowest and the highest accuracy.
+    """
     of_classes: dict[tuple[str, ...], list[Results]] = defaultdict(list)
     audits: dict[str, list[Results]] = defaultdict(list)
     elsewhere: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -115,7 +120,10 @@ def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
 
 
 def side_by_side(runs: Sequence[Results]) -> Section:
-    """Return a table of the accuracies on test and other sources, and of shortcut models."""
+    """Return a section with a table of the accuracies on test and other sources.
+
+    The table also has the accuracies of shortcut models.
+    """
     externals = sorted({name for run in runs for name in run.externals})
     rows = []
     for run in runs:
@@ -166,7 +174,10 @@ def _accuracy(values: SetEvaluation | None) -> str:
 
 
 def rows_of(run: AnyResults, values: SetEvaluation | FindingsSet) -> str:
-    """Return a text with the numbers of rows, of the images joined into them, and of patients."""
+    """Return a text with the numbers of rows, of the images joined into them, and of patients.
+
+    The number of patients is left out if each row is a patient.
+    """
     rows = counted(values.images, run.evaluation.unit)
     if values.joined_images is not None:
         rows += f" from {counted(values.joined_images, 'image')}"

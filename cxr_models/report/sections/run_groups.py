@@ -73,7 +73,11 @@ def settings_key(run: Results, *, seed: bool = False) -> tuple[Hashable, ...]:
 
 
 def find_pools(runs: Runs) -> Iterator[Pool]:
-    """Yield groups of runs with equal settings that were tested on different images."""
+    """Yield groups of runs with equal settings that were tested on different images.
+
+    The seeds of a group may differ if all runs of these settings can be pooled. Otherwise the runs
+    of a group have one seed.
+    """
     for kind in grouped([run for run in runs if run.test is not None], settings_key):
         if len(grouped(kind, test_images_key)) < 2:
             continue

@@ -40,8 +40,9 @@ _COLUMNS = (
 def study_table(runs: Sequence[Results]) -> Section | None:
     """Return the accuracies by backbone, task and enhancement; None if no run is of the study.
 
-    The runs of a table differ only in backbone, task, enhancement and seed, so that no other
-    setting can explain a difference between two cells. Runs that are not of the study are left out.
+    The runs of a table differ only in backbone, task, positive class, enhancement and seed, so that
+    no other setting can explain a difference between two cells. Runs that are not of the study are
+    left out.
     """
     groups = grouped([run for run in runs if is_of_the_study(run)], _settings_of_table)
     if not groups:
@@ -56,7 +57,8 @@ def is_of_the_study(run: Results) -> bool:
     """Return whether a run has a backbone of the study and only images of the study.
 
     Every record must have a source of the study, and a label that the study takes from that
-    source. Some records must be of COVID-19.
+    source. Some records must be of COVID-19. The records of external sets are not considered. A
+    third-party model is not of the study.
     """
     records = [
         record

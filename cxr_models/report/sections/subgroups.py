@@ -119,7 +119,7 @@ def description(gaps: Iterable[Gap]) -> str:
 
 
 def lowest(dots: Iterable[Dot]) -> float:
-    """Return the lower end of the axis of plots: a multiple of 0.1, at most 0.8."""
+    """Return the lower end of the axis of plots: a multiple of 0.1, at most 0.8; 0 without dots."""
     ends = [one.interval[0] if one.interval else one.value for one in dots]
     low = min((end for end in ends if end is not None), default=0.0)
     return min(math.floor(low * 10) / 10, 0.8)

@@ -70,9 +70,9 @@ def overall(run: Results) -> list[Block]:
 
 
 def joined_images(sets: Mapping[str, SetEvaluation | FindingsSet]) -> list[tuple[str, ...]]:
-    """Return a list of the row with the numbers of joined images.
+    """Return a list with one row: the number of joined images of each set.
 
-    The list is empty if the rows of the sets are images.
+    The list is empty if the rows of any set are images.
     """
     counts = [values.joined_images for values in sets.values()]
     if None in counts:
@@ -180,7 +180,11 @@ def groups(values: SetEvaluation, classes: Sequence[str], units: str = "images")
 
 
 def shared(values: SetEvaluation | FindingsSet) -> list[Block]:
-    """List the ties of a set's images to images that the run has seen; empty without ties."""
+    """Return sentences and a table on the ties of a set's images to images that the run has seen.
+
+    The list is empty without ties, unless some images could not be read and compared. The table has
+    at most 10 rows.
+    """
     overlap = values.overlap
     if overlap is None:
         return []
