@@ -27,10 +27,15 @@ def printable(path: str) -> str:
 
     Characters that cannot be printed, and bytes that are not UTF-8, are escaped.
     """
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
+    return "".join(map(_printable_character, path))
+
+
+def _printable_character(char: str) -> str:
+    if char.isprintable():
+        return char
+    if "\udc80" <= char <= "\udcff":  # a byte of a file name that is not UTF-8
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode()
 
 
 def say(text: str) -> None:

@@ -714,7 +714,7 @@ def report(
     raise typer.Exit(status)
 
 
-@app.command(short_help="Run every step on drawn radiographs, in a few minutes.")
+@app.command(short_help="Go from index to report with drawn radiographs, in a few minutes.")
 def demo(
     folder: Annotated[
         Path,
@@ -724,7 +724,7 @@ def demo(
     ] = Path("cxr-models-demo"),
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 10,
 ) -> None:
-    """Draw radiographs of two clinics and run every command on them, from index to report."""
+    """Draw radiographs of two clinics, and go from index to report with them."""
     from cxr_models.cli import _demo
 
     raise typer.Exit(_demo.demo(folder, epochs))

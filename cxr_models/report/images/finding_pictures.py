@@ -111,7 +111,8 @@ def mistakes(pictures: Pictures, run: FindingResults, name: str) -> list[Block]:
         words=True,
     )
     blocks: list[Block] = [Gallery(pictures=tuple(shown), table=table)]
-    blocks += pictures.overlay_notes(shown, "its finding", target="finding")
+    if run.config is not None:  # third-party models have no overlays
+        blocks += pictures.overlay_notes(shown, "its finding", target="finding")
     if pictures.count and not any(picture.image for picture in shown):
         blocks.append(Text(text="The images could not be read from here.", tone="note"))
     return blocks

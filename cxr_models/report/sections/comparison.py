@@ -103,7 +103,12 @@ def _comparison(runs: Runs) -> Section:
             f"{listed(names[1:])} are compared with {names[0]}, the first run that was named: all "
             "pairs of so many runs would fill the page."
         )
-    blocks: list[Block] = [_differences(runs), Text(text=text), *_spread(runs), *_over_seeds(runs)]
+    blocks: list[Block] = [
+        differing_settings(runs),
+        Text(text=text),
+        *_spread(runs),
+        *_over_seeds(runs),
+    ]
     for name in dict.fromkeys(name for run in runs for name in run.tested):
         blocks += _compared_on(name, runs, pairs)
     if len({run.facts.split_sha256 for run in runs if run.facts is not None}) > 1:
@@ -123,14 +128,14 @@ def _comparison(runs: Runs) -> Section:
     return Section(title=title, blocks=tuple(blocks))
 
 
-def _differences(runs: Runs) -> Block:
+def differing_settings(runs: Sequence[AnyResults]) -> Block:
     """Return a table of the settings in which runs differ, which can explain different values.
 
     If no setting differs, or if settings are unknown, return a sentence instead.
     """
     configs = {run.name: run.config for run in runs if run.config is not None}
     if len(configs) < len(runs):
-        return settings_unknown(runs)
+        return _settings_unknown(runs)
     settings = differing(configs)
     rows = [
         (name, *(NONE if values[run.name] is None else str(values[run.name]) for run in runs))
@@ -150,7 +155,7 @@ def _differences(runs: Runs) -> Block:
     )
 
 
-def settings_unknown(runs: Sequence[AnyResults]) -> Block:
+def _settings_unknown(runs: Sequence[AnyResults]) -> Block:
     """Return a sentence that names the third-party models, whose settings are unknown."""
     others = [run.name for run in runs if run.config is None]
     return Text(text=f"Third-party models, whose settings are not known: {listed(others)}.")

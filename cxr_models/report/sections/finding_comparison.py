@@ -13,13 +13,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from cxr_models.evaluation.compare_findings import compare_finding_pairs, pool_findings
-from cxr_models.evaluation.compare_runs import differing
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.seeds import spread_of_findings
 from cxr_models.evaluation.shared_patients import with_shared_patients
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, p_value, signed, value
-from cxr_models.report.sections.comparison import MOST_IN_PAIRS, settings_unknown
+from cxr_models.report.sections.comparison import MOST_IN_PAIRS, differing_settings
 from cxr_models.report.sections.finding_values import left_out
 from cxr_models.report.sections.run_groups import grouped
 from cxr_models.report.sections.seeds import seed_table
@@ -183,7 +182,7 @@ def _comparison(runs: Runs) -> Section:
     if len(names) > MOST_IN_PAIRS:
         pairs = [(name, names[0]) for name in names[1:]]
         text = f"{listed(names[1:])} are compared with {names[0]}, the first run that was named."
-    blocks: list[Block] = [_differences(runs), Text(text=text), *_over_seeds(runs)]
+    blocks: list[Block] = [differing_settings(runs), Text(text=text), *_over_seeds(runs)]
     for name in dict.fromkeys(name for run in runs for name in run.tested):
         blocks += _compared_on(name, runs, pairs)
     blocks.append(
@@ -199,29 +198,6 @@ def _comparison(runs: Runs) -> Section:
     images = counted(len(runs[0].sets["test"].targets), runs[0].evaluation.unit)
     title = f"{len(runs)} runs, {counted(len(runs[0].findings), 'finding')}, {images} of test"
     return Section(title=title, blocks=tuple(blocks))
-
-
-def _differences(runs: Runs) -> Block:
-    """Return a table of the settings in which runs differ, which can explain different values.
-
-    If no setting differs, or if settings are unknown, return a sentence instead.
-    """
-    configs = {run.name: run.config for run in runs if run.config is not None}
-    if len(configs) < len(runs):
-        return settings_unknown(runs)
-    settings = differing(configs)
-    if not settings:
-        return Text(text="The runs have equal settings: they differ by chance alone.")
-    return Table(
-        caption="Settings in which the runs differ",
-        head=("setting", *(run.name for run in runs)),
-        rows=tuple(
-            (name, *(NONE if values[run.name] is None else str(values[run.name]) for run in runs))
-            for name, values in settings.items()
-        ),
-        notes=("All other settings are equal.",),
-        words=True,
-    )
 
 
 def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:

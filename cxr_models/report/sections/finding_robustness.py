@@ -110,7 +110,9 @@ def _dots(row: PerturbedFindings) -> tuple[str, tuple[Dot, Dot]]:
     mean, most = row.differences.mean_roc_auc, row.falls_most()
     dot = Dot(value=mean.value, interval=mean.interval, text=mean.reason)
     if most is None:
-        return row.title, (dot, Dot(value=None, interval=None, text="no finding falls"))
+        known = any(of.value is not None for of in row.differences.roc_auc.values())
+        text = "no finding falls" if known else "no difference is known"
+        return row.title, (dot, Dot(value=None, interval=None, text=text))
     name, fallen = most
     other = Dot(value=fallen.value, interval=fallen.interval)
     return f"{row.title}; most: {name}", (dot, other)

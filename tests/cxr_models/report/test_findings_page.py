@@ -105,6 +105,16 @@ def test_two_runs_are_compared_finding_by_finding(tmp_path, run):
     assert "both models rank the images alike" in page.text
 
 
+def test_runs_of_equal_settings_and_other_splits_do_not_differ_by_chance_alone(tmp_path, run):
+    other = write_finding_run(tmp_path / "second")
+    results = [read_any_results(path, name=path.name) for path in (run, other)]
+    assert "The runs have equal settings and one split" in Read(html_page(results)).text
+    facts = dataclasses.replace(results[1].facts, split_sha256="0" * 64)
+    page = Read(html_page([results[0], dataclasses.replace(results[1], facts=facts)]))
+    assert "by chance alone" not in page.text
+    assert page.table("Settings in which the runs differ")["split"]["second"] == "0" * 8
+
+
 def test_runs_whose_findings_are_in_another_order_are_compared(tmp_path, run):
     names = tuple(sorted(FINDINGS))
     other = write_finding_run(
@@ -232,6 +242,9 @@ def test_the_worst_false_call_and_the_worst_miss_of_each_finding_are_shown(tmp_p
         missed = np.where((cells == "1") & (calibrated < threshold), calibrated, 2).argmin()
         assert f"Radiograph test/{false}.png, {finding} called, but absent" in pictures
         assert f"Radiograph test/{missed}.png, {finding} missed" in pictures
+    assert "cxr-models report --explain" in page.text
+    third_party = Read(html_page([dataclasses.replace(results, config=None)]))
+    assert "--explain" not in third_party.text
     bare = Read(html_page([results], images=False))
     assert not [tag for tag, _ in bare.tags if tag == "img"]
     rows = bare.tables["The worst false call and the worst miss of each finding on test"][0][1:]

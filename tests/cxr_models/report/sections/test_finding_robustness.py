@@ -1,9 +1,11 @@
+import dataclasses
 import json
 
 import pytest
 
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
+from cxr_models.evaluation.measured import Measured
 from cxr_models.report import html_page, markdown_page, read_any_results
 from cxr_models.report.sections.finding_robustness import finding_robustness_sections
 from tests.helpers.predicted import FINDINGS
@@ -62,6 +64,19 @@ def test_the_picture_has_the_mean_and_the_finding_that_falls_most(run):
         finding, fallen = row.falls_most()
         assert title == f"{row.title}; most: {finding}"
         assert (most.value, most.interval) == (fallen.value, fallen.interval)
+
+
+def test_unknown_differences_are_not_shown_as_findings_that_do_not_fall(run):
+    write_finding_robustness(run)
+    results = read_any_results(run, name="first")
+    row = results.robustness.perturbed[0]
+    unknown = Measured(value=None, interval=None, reason="too few patients")
+    areas = dict.fromkeys(row.differences.roc_auc, unknown)
+    row = dataclasses.replace(row, differences=dataclasses.replace(row.differences, roc_auc=areas))
+    robustness = dataclasses.replace(results.robustness, perturbed=(row,))
+    (section,) = finding_robustness_sections(dataclasses.replace(results, robustness=robustness))
+    (plot,) = section.blocks[-1].charts
+    assert plot.rows[0][1][1].text == "no difference is known"
 
 
 def test_changes_that_change_nothing_are_said_to(run):
