@@ -407,7 +407,8 @@ class RunConfig(Section):
         name : str
             Section and setting, such as ``data.rotation`` or ``data.enhance.clip_limit``.
         value : object
-            New value of the setting. A str that is valid JSON is parsed as JSON.
+            New value of the setting. A str that is valid JSON is parsed as JSON. For a setting
+            that allows None, the str ``none`` is None.
 
         Raises
         ------

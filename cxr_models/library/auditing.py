@@ -1,4 +1,4 @@
-"""Test whether labels can be predicted without the lungs: `audit_split`."""
+"""Test how well shortcuts predict the labels of a split: `audit_split`."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ def audit_split(
     progress: Callable[[int], object] | None = None,
     say: Callable[[str], object] | None = None,
 ) -> Audit | FindingsAudit:
-    """Train simple models that see no lungs, and test whether they predict the labels.
+    """Train simple models on shortcuts: border, thumbnail, gray histogram and size of an image.
 
-    The function does the same as ``cxr-models audit``.
+    The models are then tested on the test set. The function does the same as ``cxr-models audit``
+    without ``--perturb``.
 
     Parameters
     ----------

@@ -37,13 +37,15 @@ class Choices:
     harmonise : bool, default False
         Whether findings are renamed to the common names of `cxr_models.records.layouts.harmony`.
     official_split : bool, default False
-        Whether the records get the parts (train, val, test) that the set defines.
+        Whether the records get the parts (train, val, test) that the set defines. Records of CSVs
+        of the user get the parts of the column ``split`` with either value, unless the function
+        that reads the CSVs drops the split.
     views : frozenset of str, optional
         Views to keep: names from `cxr_models.records.layouts.values.VIEWS`, or `ALL`. None keeps
-        frontal and unknown views.
+        frontal and unknown views of a folder, and all views of CSVs of the user.
     modalities : frozenset of str, optional
         DICOM modalities to keep, or `ALL`. None keeps `RADIOGRAPHS` and images of unknown
-        modality.
+        modality of a folder, and all modalities of CSVs of the user.
     where : mapping of str to frozenset of str, default {}
         Allowed values by column, for columns of the manifest or of the set. Images with other
         values are left out.
@@ -53,7 +55,8 @@ class Choices:
         Name of the rule that reduces several rows of one image to one row: a key of
         `cxr_models.records.layouts.reduce.RULES`. Empty uses the rule of the set.
     patient_pattern : str, default ""
-        Regular expression that finds the patient id in the path of a file. Empty uses the
+        Regular expression that finds the patient id in the path of a file. It replaces the patient
+        ids of the set; an image in whose path it finds nothing has no patient id. Empty uses the
         patient ids of the set.
 
     Raises

@@ -92,7 +92,8 @@ def list_images(
         files in the folder.
     columns : mapping of str to str, optional
         Source of each column of the manifest in the CSVs; see `Layout.columns`. None uses the
-        columns of the layout.
+        columns of the layout or, if the layout has none, the columns of the first CSV whose names
+        are columns of a manifest.
     choices : Choices, optional
         Choice of the images to keep, and of their labels. None uses the default choices.
     drop_split : bool, default False
