@@ -191,9 +191,10 @@ def verdict(shortcuts: Shortcuts, run: Reached | None = None) -> str:
     The gain of a model is its accuracy minus the accuracy of always predicting the most frequent
     label. The best of the shortcuts border, gray histogram and size counts. If the lower bound of
     its interval is not above the accuracy of the most frequent label, the shortcut is no better
-    than guessing. Otherwise, the labels are largely readable if its gain is at least 0.7 times the
-    gain of the run, and partly readable if its gain is at least 0.3 times the gain of the run.
-    Without a run, the gain is compared with the gain of an accuracy of 1.
+    than guessing. Without an interval, the accuracy itself is the lower bound. Otherwise, the
+    labels are largely readable if its gain is at least 0.7 times the gain of the run, and partly
+    readable if its gain is at least 0.3 times the gain of the run. Without a run, the gain is
+    compared with the gain of an accuracy of 1.
     """
     blind = {
         "the border": shortcuts.border,

@@ -64,8 +64,9 @@ def fit_temperature(logits: Floats, targets: Ints) -> Temperature:
     Returns
     -------
     Temperature
-        The fitted temperature. It is 1, with a reason, if the log loss has no minimum: all images
-        are predicted correctly, or the logits carry no information.
+        The fitted temperature. It is 1, with a reason, if the log loss has no minimum within
+        0.05..20, for example because all images are predicted correctly, because the logits carry
+        no information, or because logits have another scale.
 
     Notes
     -----

@@ -129,8 +129,8 @@ def read_foreign(
     Notes
     -----
     Without columns of logits, the logits of classes are the logarithms of the probabilities, and
-    the logits of findings are the log odds. They give the same probabilities. A probability of 0
-    is replaced by 2.2e-16.
+    the logits of findings are the log odds. They give the same probabilities. A probability below
+    2.2e-16 is replaced by 2.2e-16. A probability of 1 of a finding is replaced by 1 - 2.2e-16.
     """
     source = source_of(table, name)
     read = read_table(

@@ -56,7 +56,7 @@ class Origin:
         third-party model, the first two are empty, and the third is the hash of all its records.
     inputs : str
         `cxr_models.inputs.loader.cache_key` of the images, which changes if the files change. For a
-        third-party model, the hash of the table from which its predictions were read.
+        third-party model, the hash of its table, without the separate table of the part val.
     """
 
     weights_sha256: str

@@ -13,7 +13,7 @@ from cxr_models.evaluation.measured import Interval as Interval
 from cxr_models.evaluation.measured import Measured as Measured
 from cxr_models.records.overlap import Overlap
 
-NOT_STATED = "not stated"  # name of the group of images without a source or a view
+NOT_STATED = "not stated"  # name of the group of images without a value
 FORMAT = 2  # format version of evaluation.json; grows by 1 when a key changes its meaning
 UNITS = {"image": "images", "patient": "patients", "study": "studies"}  # singular to plural
 Kind = Literal["train", "val", "test", "external"]

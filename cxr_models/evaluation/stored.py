@@ -101,7 +101,8 @@ def stored_sets(path: str | os.PathLike[str]) -> list[AnyPredictions]:
     ------
     ValueError
         If the folder has no predictions, a table was changed, a table has another set than its
-        file name, or a table was predicted with other weights or settings than those of the run.
+        file name, or a table was predicted with other weights than those of the run or with other
+        settings than the first table.
     OSError
         If a file cannot be read.
     """
