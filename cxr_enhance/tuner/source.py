@@ -176,7 +176,8 @@ class Files:
         ------
         ValueError, OSError, ImportError, MemoryError
             As `read_image`, for a file that should be an image. If its content cannot be decoded,
-            the position is this file, and the next step continues from there.
+            the position is this file, and the next step continues from there. If the file cannot
+            be read (OSError), the position does not change.
         """
         place = self.index + by
         while 0 <= place < len(self.paths):

@@ -40,8 +40,8 @@ def config_of(
     ------
     TypeError, ValueError
         If the configuration does not allow a value, a text of `settings` is not ``key=value``,
-        `params_file` is given with `no_enhance`, or a number of epochs of fine-tuning other than 0
-        is given with weights "none".
+        `params_file` is given with `no_enhance`, or `typed` has a number of epochs of fine-tuning
+        other than 0 and the weights are "none".
     OSError
         If a file cannot be read.
     """

@@ -83,6 +83,10 @@ def build_classifier(
         If a registered backbone does not return a Keras model and Keras tensors.
     OSError
         If the weights cannot be downloaded or read.
+
+    Notes
+    -----
+    The function sets the global seeds of Python, NumPy and the backend of Keras.
     """
     findings = config.model.findings
     if findings and num_classes != len(findings):

@@ -1,4 +1,4 @@
-"""Accelerators that the backend of Keras can use: TensorFlow or JAX."""
+"""Names of accelerators: those of JAX with the JAX backend of Keras, else those of TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import tensorflow as tf
 
 
 def device_names() -> list[str]:
-    """Return the names of the accelerators that networks run on; empty if they run on the CPU."""
+    """Return the names of the accelerators that networks run on; empty if they run on the CPU.
+
+    With the torch backend, the names are those of the GPUs that TensorFlow finds.
+    """
     if keras.backend.backend() == "jax":
         import jax
 

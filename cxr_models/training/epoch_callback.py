@@ -100,7 +100,10 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def set_random_states(model: keras.Model, key: str) -> None:
-    """Set the random state of every layer, computed from `key` and the name of the layer."""
+    """Set the random state of every layer that has a `seed_generator` or a `generator`.
+
+    The state is computed from `key` and the name of the layer.
+    """
     for layer in model.layers:
         for name in ("seed_generator", "generator"):
             generator = getattr(layer, name, None)

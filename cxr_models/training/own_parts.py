@@ -21,13 +21,15 @@ class OwnParts:
     Parameters
     ----------
     callbacks : tuple of keras.callbacks.Callback, default ()
-        Further callbacks. Keras calls them in each phase, after the callbacks of this package.
+        Further callbacks. Keras calls them in each phase, after the callbacks of this package. A
+        learning rate that they set holds until the end of the next epoch.
     optimizer : keras.optimizers.Optimizer or callable, optional
         An optimizer, which is copied for each phase and keeps its own learning rate. Or a function
         from the learning rate of a phase to an optimizer, such as ``keras.optimizers.SGD``. None
         uses Adam.
     loss : str, keras.losses.Loss or callable, optional
-        Loss for `keras.Model.compile`. None uses the loss of the task.
+        Loss for `keras.Model.compile`. The setting `positive_weights` has no effect on it. None
+        uses the loss of the task.
 
     Raises
     ------
@@ -89,7 +91,10 @@ class OwnParts:
     def described(self, learning_rate: float) -> tuple[str | None, str | None]:
         """Return descriptions of the optimizer and the loss; None for a part that is the default.
 
-        Different optimizers or losses have different descriptions.
+        An optimizer or a loss object is described by the name of its class and by its `get_config`.
+        Any other callable is described by its module and name. Two lambdas of a module, two
+        `functools.partial` objects, and two objects of a class whose `get_config` lacks an option
+        therefore have equal descriptions.
         """
         optimizer = loss = None
         if self.optimizer is not None:

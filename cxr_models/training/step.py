@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def training_step(config: RunConfig, num_classes: int) -> Callable[[Any], object]:
     """Build the model of a run without pretrained weights; return a function that trains it.
 
-    The function trains the model on one batch of images and targets.
+    The function trains the model on one batch of images and targets. The setting ``precision`` and
+    several devices are not used.
     """
     model = build_classifier(config.with_setting("model.weights", "none"), num_classes)
     model.compile(

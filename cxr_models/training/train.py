@@ -379,7 +379,10 @@ def _facts(split: Split, config: RunConfig, names: Sequence[str], own: OwnParts)
 
 @contextlib.contextmanager
 def _precision(training: TrainingConfig) -> Iterator[None]:
-    """Set the dtype policy of Keras within the block."""
+    """Set the dtype policy of Keras within the block.
+
+    For "auto", TensorFlow is asked for GPUs, with every backend of Keras.
+    """
     policy = training.precision
     if policy == "auto":
         policy = "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
