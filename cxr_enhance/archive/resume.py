@@ -53,7 +53,7 @@ class PendingWork:
     changed : int
         Number of inputs that have changed since they were read; they are enhanced again.
     edited : int
-        Number of outputs that have changed since they were written; they are left as they are.
+        Number of outputs whose size has changed since they were written; they are left as they are.
     unrecorded : int
         Number of outputs that no manifest records as written; they are left as they are.
     unrecorded_changed : int
@@ -163,8 +163,8 @@ def find_pending(
     - it has changed since it was read.
 
     An output is overwritten only in three cases: the manifest shows that a run wrote the output and
-    that the output has not changed since, a killed run left proof that it wrote the output, or
-    `overwrite` is true.
+    the output still has the size that it had then, a killed run left proof that it wrote the
+    output, or `overwrite` is true. A change that keeps the size is not noticed.
 
     Parameters
     ----------

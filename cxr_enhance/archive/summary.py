@@ -31,7 +31,8 @@ def summarise(manifests: Sequence[str]) -> dict[str, Any]:
         ``files``: number of files by status. ``errors``: number of failed files by message, in
         which names and numbers are replaced. ``versions`` and ``params``: number of files by
         version and by digest of the options. ``seconds``: total time of work. ``input_bytes`` and
-        ``output_bytes``: total sizes of written files.
+        ``output_bytes``: total sizes over all rows `written`; a file that was written twice counts
+        twice.
     """
     last: dict[str, int] = {}
     kinds: dict[tuple[str, str, str, str], int] = {}

@@ -61,7 +61,8 @@ class Elements:
     order : {"<", ">"}
         Byte order.
     by_tag : dict of int to Element
-        The elements by tag, including group 0002 but not sequences. Rescale and window of the
+        The elements by tag, including group 0002. Sequences are left out, except sequences of known
+        length that have no VR "SQ" in the file, as in implicit VR. Rescale and window of the
         frame's functional groups are copied here from their sequences.
     tables : dict of int to dict of int to Element
         The first item of each lookup table.
