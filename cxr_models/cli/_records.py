@@ -161,6 +161,8 @@ def _split_of_manifest(
     kept = official.kept_split(
         records, fractions, seed=seed, drop_leaks=drop_leaks, findings=findings
     )
+    if kept.renamed:
+        _console.say(_console.printable(official.line_on_renamed(kept.renamed)))
     for line in kept.faults:
         _console.complain(_console.printable(line))
     if kept.faults and not drop_leaks:

@@ -239,7 +239,8 @@ def split(
     ------
     TypeError, ValueError
         If an argument is not allowed, a label cannot be part of a file name, or the manifest's own
-        split leaks: it puts a patient, or copies of an image, into two sets.
+        split leaks: it puts a patient, or copies of an image, into two sets. If a set of this
+        split has a name that is not known.
     FileExistsError
         If `out` exists and `overwrite` is false.
     OSError
@@ -248,7 +249,8 @@ def split(
     Warns
     -----
     UserWarning
-        If a set has no image of a label.
+        If a set has no image of a label, or a set of the manifest's own split has another name,
+        such as ``valid`` for val.
 
     See Also
     --------
@@ -301,12 +303,14 @@ def split(
                 "with drop_split=True."
             )
         assigned, settings = kept.records, {**settings, "given": True}
+        if kept.renamed:
+            warnings.warn(_sentence(official.line_on_renamed(kept.renamed)), stacklevel=_STACK)
     else:
         assigned = splits.split_records(records, fractions=fractions, seed=seed, findings=findings)
         settings["fractions"] = list(fractions)
     needed = [part for part, share in zip(SPLITS, fractions, strict=True) if share]
     for line in official.lines_on_lacking(assigned, needed, is_given=given, findings=findings):
-        warnings.warn(f"{line[:1].upper()}{line[1:]}.", stacklevel=_STACK)
+        warnings.warn(_sentence(line), stacklevel=_STACK)
     if target is None:
         divided = dataclasses.replace(manifest, records=tuple(assigned))
         return Split(manifest=divided, hash=records_hash(assigned), seed=seed)
@@ -319,6 +323,10 @@ def split(
     with replaces_output(target, SPLIT, overwrite=overwrite) as temporary:
         write_split(temporary, named, settings)
     return read_split(target)
+
+
+def _sentence(line: str) -> str:
+    return f"{line[:1].upper()}{line[1:]}."
 
 
 def _doubts(indexed: Index, choices: Choices) -> list[str]:

@@ -163,6 +163,25 @@ def test_a_given_split_is_kept_completed_dropped_or_refused(many):
         cxm.split(manifest, without_leaks=True)
 
 
+def test_other_names_of_parts_are_read_with_a_warning_or_refused(many):
+    manifest = cxm.index(many, patient_pattern=PATIENTS, decode=False)
+
+    def with_parts(*names):
+        return dataclasses.replace(
+            manifest,
+            records=tuple(
+                dataclasses.replace(record, split=names[place // 2 % len(names)])
+                for place, record in enumerate(manifest.records)
+            ),
+        )
+
+    with pytest.warns(UserWarning, match="^Parts are read by other names: 'valid' as val\\.$"):
+        split = cxm.split(with_parts("train", "valid", "test"), without_leaks=True)
+    assert split == cxm.split(with_parts("train", "val", "test"))
+    with pytest.raises(ValueError, match=r"got 'b' in .* or make a new split with drop_split=True"):
+        cxm.split(with_parts("train", "b"), without_leaks=True)
+
+
 def test_labels_that_cannot_name_files_and_parts_that_lack_one_are_told(many):
     manifest = cxm.index(many, patient_pattern=PATIENTS, decode=False)
     odd = [dataclasses.replace(r, label=r.label.replace("covid", "a/b")) for r in manifest.records]
