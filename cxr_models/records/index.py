@@ -233,7 +233,8 @@ def index_csv(
     Parameters
     ----------
     source : str or PathLike
-        Folder to which the file names in the CSV are relative. It is not read.
+        Folder to which the file names in the CSV are relative. It is only read for names with
+        blanks around them, which are removed if no file has the name as it is in the CSV.
     csvs : sequence of str or PathLike
         Paths of the CSVs. The first CSV lists the files. Each other CSV adds columns to its rows.
     layout : Layout
@@ -258,7 +259,7 @@ def index_csv(
     """
     everything = frozenset((ALL,))
     choices = choices or Choices(views=everything, modalities=everything, official_split=True)
-    table = rows_of_csvs(csvs, layout, choices)
+    table = rows_of_csvs(source, csvs, layout, choices)
     unused = [Skipped(file=file, reason=reason) for file, reason in table.unused]
     index = index_of(record_rows(table.rows, choices, columns=table.columns), unused)
     if not any(table.groups.values()):

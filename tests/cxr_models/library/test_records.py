@@ -91,6 +91,15 @@ def test_a_table_of_ones_own_names_files_and_labels(scans, tmp_path):
     ]
 
 
+def test_blanks_in_names_of_folders_are_kept(tmp_path):
+    write_class_folders(tmp_path, (" covid", "normal"), 2)
+    manifest = cxm.index(tmp_path, out=tmp_path / "m.csv", patient_pattern=PATIENTS)
+    assert all(map(os.path.exists, manifest.paths()))
+    again = cxm.index(tmp_path, csv=[tmp_path / "m.csv"], out=tmp_path / "n.csv")
+    assert [r.file for r in again.records] == [r.file for r in manifest.records]
+    assert manifest.class_names() == ("covid", "normal")
+
+
 def test_what_a_user_must_know_is_a_warning(scans):
     (scans / "covid" / "broken.png").write_bytes(b"no image")
     write_image(scans / "virus" / "virus-p9-0.png", draw(0, 48, 0.0))  # covid/covid-p0-0.png
