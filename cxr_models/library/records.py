@@ -226,7 +226,7 @@ def split(
         an image, are in several sets, those in test stay; if none is in test, those in val stay.
         The others are left out. If false, such a split is refused.
     out : str or PathLike, optional
-        CSV file for the split. None writes no file.
+        CSV file for the split, other than the file of `manifest`. None writes no file.
     overwrite : bool, default False
         Whether `out` may replace an earlier split.
 
@@ -266,11 +266,13 @@ def split(
     >>> trained & {record.patient for record in split.select("test").records}
     set()
     """
+    inputs = []
     if not isinstance(manifest, Manifest):
+        inputs = [manifest]
         manifest = read_manifest(manifest)
     target = None if out is None else Path(out)
     if target is not None:
-        check_output(target, SPLIT, overwrite=overwrite)
+        check_output(target, SPLIT, overwrite=overwrite, inputs=inputs)
     records = with_shared_ids(manifest.records) if shared_ids else list(manifest.records)
     given = official.has_split(records) and not drop_split
     if without_leaks and not given:
@@ -314,13 +316,10 @@ def split(
     if target is None:
         divided = dataclasses.replace(manifest, records=tuple(assigned))
         return Split(manifest=divided, hash=records_hash(assigned), seed=seed)
-    from cxr_models.records.relative_names import relative
+    from cxr_models.records.relative_names import records_from
 
-    named = [
-        dataclasses.replace(record, file=relative(target.parent, path))
-        for record, path in zip(assigned, manifest.paths(), strict=True)
-    ]
-    with replaces_output(target, SPLIT, overwrite=overwrite) as temporary:
+    named = records_from(target.parent, assigned, manifest.paths())
+    with replaces_output(target, SPLIT, overwrite=overwrite, inputs=inputs) as temporary:
         write_split(temporary, named, settings)
     return read_split(target)
 

@@ -9,6 +9,7 @@ pytest.importorskip("typer", reason="typer is not installed")
 from cxr_enhance import write_image
 from cxr_enhance.io import pseudonym
 from cxr_models import Record, read_manifest, read_split
+from cxr_models import split as split_of
 from cxr_models.cli import main
 from cxr_models.cli._train import config_of
 from cxr_models.records.manifest import write_manifest
@@ -231,6 +232,26 @@ def test_split_writes_one_that_loads_from_another_folder(manifest, tmp_path):
     assert split.seed == 3
     assert len(split.select("train").records) == 12
     assert all(Path(path).is_file() for path in split.manifest.paths())
+
+
+def test_the_parts_do_not_depend_on_where_the_split_is_written(tmp_path):
+    rows = [
+        f"{folder}/{k}.png,{'xy'[k % 2]},{folder}{k}"
+        for k in range(20)
+        for folder in ("nih", "ab", "zz")
+    ]
+    (tmp_path / "m.csv").write_text("\n".join(["file,label,patient", *rows]))
+    (tmp_path / "nih").mkdir()
+    parts = [
+        [record.split for record in split_of(tmp_path / "m.csv").manifest.records],
+    ]
+    for out in ("s.csv", "nih/s.csv", "other/s.csv"):
+        assert main(["split", str(tmp_path / "m.csv"), "--out", str(tmp_path / out)]) == 0
+        split = read_split(tmp_path / out)
+        parts.append([record.split for record in split.manifest.records])
+        assert os.path.samefile(split.manifest.root, (tmp_path / out).parent)
+        assert os.path.relpath(split.manifest.paths()[0], tmp_path) == "nih/0.png"
+    assert parts == [parts[0]] * 4
 
 
 def test_split_writes_folds(manifest, tmp_path):

@@ -172,6 +172,15 @@ def test_a_given_split_is_kept_completed_dropped_or_refused(many):
         cxm.split(manifest, without_leaks=True)
 
 
+def test_a_split_does_not_replace_the_file_that_it_is_made_of(many, tmp_path):
+    manifest = cxm.index(many, patient_pattern=PATIENTS, decode=False)
+    cxm.split(manifest, out=tmp_path / "s.csv")
+    before = (tmp_path / "s.csv").read_bytes()
+    with pytest.raises(ValueError, match="`out` must not replace what this command reads"):
+        cxm.split(tmp_path / "s.csv", out=tmp_path / "s.csv", drop_split=True, overwrite=True)
+    assert (tmp_path / "s.csv").read_bytes() == before
+
+
 def test_other_names_of_parts_are_read_with_a_warning_or_refused(many):
     manifest = cxm.index(many, patient_pattern=PATIENTS, decode=False)
 
