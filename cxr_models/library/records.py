@@ -116,7 +116,8 @@ def index(
     -----
     UserWarning
         If files could not be used, copies of one image have different labels, findings of
-        ``choices.label_from`` are blank, or patients are unknown.
+        ``choices.label_from`` are blank, patients are unknown, or patient ids of DICOM headers are
+        not written.
 
     See Also
     --------
@@ -347,11 +348,18 @@ def _doubts(indexed: Index, choices: Choices) -> list[str]:
             f"wrong, such as {first.file!r} ({first.label}) and {first.other!r} "
             f"({first.other_label})."
         )
-    unknown = sum(not normalised_id(record.patient) for record in indexed.records)
-    if unknown:
+    nameless = [record for record in indexed.records if not normalised_id(record.patient)]
+    grouped = sum(record.file in indexed.unnamed for record in nameless)
+    if unknown := len(nameless) - grouped:
         sentences.append(
             f"No patient is known of {unknown:,} of {len(indexed.records):,} images, so that a "
             "split can put one patient into train and test. Name patients with `patient_pattern` "
             "or `csv`."
+        )
+    if grouped:
+        sentences.append(
+            f"Patient ids in the DICOM headers of {grouped:,} of {len(indexed.records):,} images "
+            "are not written. A split keeps images of one patient together, but the images cannot "
+            "be compared with other sets by patient. Write pseudonyms with `pseudonym_key`."
         )
     return sentences

@@ -99,6 +99,8 @@ class Index:
     absent: int = 0  # number of these images whose file does not exist
     # number of records whose label was made from several present findings
     num_several_findings: int = 0
+    # files whose DICOM header has a patient id that is not written; groups connect these images
+    unnamed: frozenset[str] = frozenset()
 
 
 def index_of(recorded: Recorded, skipped: Sequence[Skipped] = ()) -> Index:

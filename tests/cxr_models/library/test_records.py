@@ -3,11 +3,13 @@
 import dataclasses
 import os
 
+import numpy as np
 import pytest
 
 import cxr_models as cxm
 from cxr_enhance import write_image
 from cxr_models.records.splits import records_hash
+from cxr_models.records.ties import components
 from tests.cxr_models.records.trees import chexpert, packed
 from tests.helpers.fresh_process import run_code
 from tests.helpers.radiographs import draw, write_class_folders, write_csv
@@ -110,6 +112,45 @@ def test_what_a_user_must_know_is_a_warning(scans):
     assert "pairs of equal or near images have two labels, of which one is wrong" in sentences[1]
     assert sentences[2].startswith("No patient is known of 25 of 25 images")
     assert {warning.filename for warning in warned} == {__file__}
+
+
+@pytest.mark.parametrize("decode", [False, True])
+def test_patients_of_dicom_headers_that_are_not_written_are_a_true_warning(tmp_path, decode):
+    pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
+    from tests.helpers.dicom_files import data_set, saved
+
+    rng = np.random.default_rng(0)
+    for number, label in enumerate("ab"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for name, patient in (("p", f"P{number}"), ("q", f"P{number}"), ("r", "unknown")):
+            file = tmp_path / "set" / label / f"{name}.dcm"
+            noise = rng.integers(0, 256, (64, 64), np.uint8)
+            file.write_bytes(saved(data_set(noise, PatientID=patient)))
+    with pytest.warns(UserWarning, match="patient") as warned:
+        manifest = cxm.index(tmp_path / "set", decode=decode)
+    told = [str(warning.message) for warning in warned]
+    assert told[0].startswith("No patient is known of 2 of 6 images, so that")
+    assert told[1].startswith("Patient ids in the DICOM headers of 4 of 6 images are not written.")
+    assert told[1].endswith("Write pseudonyms with `pseudonym_key`.")
+    assert components(manifest.records) == [0, 0, 2, 3, 3, 5]
+    (tmp_path / "key").write_text("0123456789abcdef\n")
+    with pytest.warns(UserWarning, match="No patient is known of 2 of 6 images") as warned:
+        cxm.index(tmp_path / "set", decode=decode, pseudonym_key=tmp_path / "key")
+    assert len(warned) == 1
+
+
+def test_a_file_under_two_names_is_refused_before_anything_is_written(scans, tmp_path):
+    name = "covid/covid-p0-0.png"
+    write_csv(
+        tmp_path / "x.csv",
+        [{"file": name, "label": "a"}, {"file": str(scans / name), "label": "b"}],
+    )
+    for out in (None, tmp_path / "m.csv"):
+        with pytest.raises(
+            ValueError, match=f"must differ from record to record; got twice: '{name}"
+        ):
+            cxm.index(scans, csv=[tmp_path / "x.csv"], out=out)
+    assert not (tmp_path / "m.csv").exists()
 
 
 def test_errors_name_arguments(scans, tmp_path):
