@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_models._outputs import check_output, replaces_output
+from cxr_models.library.arguments import items_of
 from cxr_models.library.wording import says_arguments
 from cxr_models.records import official, splits
 from cxr_models.records.finding_counts import checked_findings
@@ -41,7 +42,7 @@ def index(
     *,
     out: str | os.PathLike[str] | None = None,
     layout: str | None = None,
-    csv: Sequence[str | os.PathLike[str]] = (),
+    csv: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     columns: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     patient_pattern: str = "",
@@ -68,8 +69,9 @@ def index(
     layout : str, optional
         Name of the public set. None recognises the set by its files.
         ``cxr-models index --list-layouts`` prints the names.
-    csv : sequence of str or PathLike, optional
-        Your own tables. The first table lists the files; the others add columns to its rows.
+    csv : str, PathLike or sequence of these, optional
+        Your own table, or several. The first table lists the files; the others add columns to its
+        rows.
     columns : mapping of str to str, optional
         Columns of the manifest, each with the name of the column of `csv` that holds it, such as
         ``{"file": "path", "label": "finding"}``.
@@ -139,7 +141,7 @@ def index(
     from cxr_models.records.indexing import check_options, list_images, open_images
     from cxr_models.records.relative_names import names_from
 
-    source, tables = Path(folder), [Path(table) for table in csv]
+    source, tables = Path(folder), [Path(table) for table in items_of(csv)]
     target = None if out is None else Path(out)
     if target is not None:
         check_output(target, MANIFEST, overwrite=overwrite, inputs=tables)
@@ -194,7 +196,7 @@ def split(
     *,
     fractions: tuple[float, float, float] = splits.FRACTIONS,
     seed: int = 0,
-    stratify_findings: Sequence[str] | None = None,
+    stratify_findings: str | Sequence[str] | None = None,
     shared_ids: bool = False,
     drop_split: bool = False,
     without_leaks: bool = False,
@@ -215,8 +217,8 @@ def split(
         Fractions of train, val and test. Their sum must be 1.
     seed : int, default 0
         Seed of the random numbers. Equal seeds and records give equal splits.
-    stratify_findings : sequence of str, optional
-        Findings whose shares of patients are kept as equal as possible in all sets; ``["all"]``
+    stratify_findings : str or sequence of str, optional
+        Findings whose shares of patients are kept as equal as possible in all sets; ``"all"``
         takes all findings of the manifest. None does this for the labels.
     shared_ids : bool, default False
         Whether the same patient id in different sources means the same patient.
@@ -281,7 +283,7 @@ def split(
             "`without_leaks` is only allowed with a manifest that has a split, which is kept."
         )
     findings = checked_findings(
-        manifest, None if stratify_findings is None else tuple(stratify_findings)
+        manifest, None if stratify_findings is None else tuple(items_of(stratify_findings))
     )
     if findings and given and not official.needs_val(records, fractions):
         raise ValueError(

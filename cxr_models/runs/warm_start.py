@@ -57,7 +57,7 @@ def starting_splits(
             if not os.path.isabs(weights):  # of a run that an earlier version trained
                 why = "the working folder has no such file"
             if say is not None:
-                say(f"what {weights}, the start of a run, has seen is not known: {why}")
+                say(f"WARNING: what {weights}, the start of a run, has seen is not known: {why}")
             break
         folder = _run_of(Path(weights))
         if folder is None or os.path.realpath(folder.path) in splits:

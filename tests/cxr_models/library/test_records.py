@@ -91,6 +91,8 @@ def test_a_table_of_ones_own_names_files_and_labels(scans, tmp_path):
         ("covid/covid-p0-0.png", "a", "p0"),
         ("virus/virus-p0-0.png", "b", "q0"),
     ]
+    for table in (tmp_path / "table.csv", str(tmp_path / "table.csv")):
+        assert cxm.index(scans, csv=table, columns=columns) == manifest
 
 
 def test_blanks_in_names_of_folders_are_kept(tmp_path):

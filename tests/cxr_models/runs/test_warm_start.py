@@ -58,8 +58,8 @@ def test_a_start_that_is_gone_is_said(tmp_path):
     said = []
     assert starting_splits(str(tmp_path / "gone.weights.h5"), say=said.append) == {}
     assert said == [
-        f"what {tmp_path / 'gone.weights.h5'}, the start of a run, has seen is not known: it is "
-        "gone"
+        f"WARNING: what {tmp_path / 'gone.weights.h5'}, the start of a run, has seen is not known: "
+        "it is gone"
     ]
 
 
@@ -76,8 +76,8 @@ def test_a_relative_start_of_an_earlier_version_is_looked_for_in_the_working_fol
     said = []
     assert len(starting_splits("best.weights.h5", say=said.append)) == 1
     assert said == [
-        f"what {weights}, the start of a run, has seen is not known: the working folder has no "
-        "such file"
+        f"WARNING: what {weights}, the start of a run, has seen is not known: the working folder "
+        "has no such file"
     ]
 
 
