@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.config import RunConfig
+from cxr_models.library.arguments import items_of
 from cxr_models.library.own_backbone import with_backbone
 from cxr_models.library.run import Run, load_run
+from cxr_models.library.warned import warns_beside
 from cxr_models.library.wording import says_arguments
 from cxr_models.records.splits import Split, read_split
 from cxr_models.runs.folder import RunFolder
@@ -32,7 +34,7 @@ def train(
     | Callable[[float], keras.optimizers.Optimizer]
     | None = None,
     loss: str | keras.losses.Loss | Callable[[Any, Any], Any] | None = None,
-    devices: Sequence[str] | None = None,
+    devices: str | Sequence[str] | None = None,
     say: Callable[[str], object] | None = None,
 ) -> Run:
     """Train a classifier in two phases, or resume the same training after a stop.
@@ -64,7 +66,7 @@ def train(
     loss : str, keras.losses.Loss or callable, optional
         Loss of the targets, as `Split.to_tf` yields them, and the predicted probabilities. None
         takes the cross-entropy.
-    devices : sequence of str, optional
+    devices : str or sequence of str, optional
         Devices that share each batch. None takes all GPUs.
     say : callable, optional
         Function that is called with lines of text about the progress, such as `print`.
@@ -85,6 +87,12 @@ def train(
     OSError
         If files cannot be read or written, or weights cannot be downloaded.
 
+    Warns
+    -----
+    UserWarning
+        If the weights come from a run that has seen near copies of images of val or test, or their
+        patients, or if a run behind the weights is gone.
+
     Notes
     -----
     Call the function again with the same arguments to resume a training that was stopped. It
@@ -101,6 +109,7 @@ def train(
     >>> run.class_names, len(run.history)
     (('covid', 'normal'), 1)
     """
+    tell = warns_beside(say)
     divided = split if isinstance(split, Split) else read_split(split)
     settings = with_backbone(RunConfig.made_of(config), backbone, preprocess)
     from cxr_models.training.checks import check_run
@@ -114,7 +123,8 @@ def train(
     folder = RunFolder(path=Path(out))
     own.check_resumed(folder, settings.training.learning_rate_head)
     if not folder.best_weights.is_file():
-        train_model(divided, settings, out, own=own, devices=devices, say=say)
+        used = None if devices is None else items_of(devices)
+        train_model(divided, settings, out, own=own, devices=used, say=tell)
         write_curves(folder.curves_file, folder.read_history())
     return load_run(out)
 

@@ -5,6 +5,7 @@ A layout states the source of each value: a column, a template of columns, a con
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.csv_files import read_rows
@@ -14,7 +15,6 @@ from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS
 from cxr_models.records.recording import searched
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Collection, Mapping, Sequence
 
     from cxr_models.records.choices import Choices
@@ -33,7 +33,10 @@ class CsvRows(NamedTuple):
 
 
 def rows_of_csvs(
-    csvs: Sequence[str | os.PathLike[str]], layout: Layout, choices: Choices
+    source: str | os.PathLike[str],
+    csvs: Sequence[str | os.PathLike[str]],
+    layout: Layout,
+    choices: Choices,
 ) -> CsvRows:
     """Read one CSV, or several CSVs joined on their common columns; see `index_csv`.
 
@@ -54,7 +57,9 @@ def rows_of_csvs(
     findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
     extra = choices.columns()
     for number, row in enumerate(table, start=1):
-        values = {name: _value(rule, row) for name, rule in layout.columns.items()}
+        cells = {name: _value(rule, row) for name, rule in layout.columns.items()}
+        values = {name: cell.strip() for name, cell in cells.items()}
+        values["file"] = _file_name(cells["file"], source)
         label = values.pop("label", "")
         label = layout.labels.get(label, label)
         if layout.patient_pattern:
@@ -96,7 +101,7 @@ def _value(rule: str, row: Mapping[str, str]) -> str:
             if not present:
                 raise KeyError(rule)
             return next((name for name in present if _is_one(row[name])), "")
-        return row[rule].strip()
+        return row[rule]
     except KeyError as error:
         raise ValueError(
             f"`columns` must name columns of the CSV; got {error.args[0]!r}. It has: "
@@ -106,6 +111,12 @@ def _value(rule: str, row: Mapping[str, str]) -> str:
         raise ValueError(
             f"`columns` must be templates such as images/{{id}}.png; got {rule!r}: {error}."
         ) from error
+
+
+def _file_name(cell: str, source: str | os.PathLike[str]) -> str:
+    """Return the name of the file in a cell: with blanks around it if there is such a file."""
+    name = cell.strip()
+    return cell if name != cell and os.path.exists(os.path.join(source, cell)) else name
 
 
 def _is_one(text: str) -> bool:

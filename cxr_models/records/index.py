@@ -99,6 +99,8 @@ class Index:
     absent: int = 0  # number of these images whose file does not exist
     # number of records whose label was made from several present findings
     num_several_findings: int = 0
+    # files whose DICOM header has a patient id that is not written; groups connect these images
+    unnamed: frozenset[str] = frozenset()
 
 
 def index_of(recorded: Recorded, skipped: Sequence[Skipped] = ()) -> Index:
@@ -233,7 +235,8 @@ def index_csv(
     Parameters
     ----------
     source : str or PathLike
-        Folder to which the file names in the CSV are relative. It is not read.
+        Folder to which the file names in the CSV are relative. It is only read for names with
+        blanks around them, which are removed if no file has the name as it is in the CSV.
     csvs : sequence of str or PathLike
         Paths of the CSVs. The first CSV lists the files. Each other CSV adds columns to its rows.
     layout : Layout
@@ -258,7 +261,7 @@ def index_csv(
     """
     everything = frozenset((ALL,))
     choices = choices or Choices(views=everything, modalities=everything, official_split=True)
-    table = rows_of_csvs(csvs, layout, choices)
+    table = rows_of_csvs(source, csvs, layout, choices)
     unused = [Skipped(file=file, reason=reason) for file, reason in table.unused]
     index = index_of(record_rows(table.rows, choices, columns=table.columns), unused)
     if not any(table.groups.values()):

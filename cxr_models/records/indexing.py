@@ -18,7 +18,13 @@ from cxr_models.records.known_sets import index_set, recognise
 from cxr_models.records.layouts import LAYOUTS, Layout
 from cxr_models.records.layouts.known import SETS
 from cxr_models.records.layouts.tree import Tree
-from cxr_models.records.manifest import COLUMNS, HEADER_COLUMNS, further_columns
+from cxr_models.records.manifest import (
+    COLUMNS,
+    HEADER_COLUMNS,
+    check_names_differ,
+    further_columns,
+)
+from cxr_models.records.relative_names import names_from
 from cxr_models.records.scan import may_be_dicom
 
 if TYPE_CHECKING:
@@ -110,8 +116,8 @@ def list_images(
     Raises
     ------
     ValueError
-        If the patient pattern is not a regular expression or finds no patient, or as `index_csv`,
-        `index_folder` and `index_set` raise it.
+        If the patient pattern is not a regular expression or finds no patient, CSVs list a file
+        under two names, or as `index_csv`, `index_folder` and `index_set` raise it.
     OSError
         If a table cannot be read.
     """
@@ -124,6 +130,10 @@ def list_images(
         of_csv = _of_csv(choices)
         layout = _layout_of(csvs, layout_name, columns, choices.patient_pattern)
         listed = ListedImages(index_csv(source, csvs, layout, of_csv), of_csv)
+        # A file may be listed by a relative and by an absolute path.
+        check_names_differ(
+            names_from(source / "x", source, listed.image_index.records, is_inside_source=False)
+        )
     else:
         listed = _list_tree(source, layout_name, choices, unpack)
     if choices.patient_pattern and not any(record.patient for record in listed.image_index.records):

@@ -66,5 +66,5 @@ def value_of(image: _Image, column: str) -> str:
     if column.startswith(FINDING):
         return dict(image.findings).get(column.removeprefix(FINDING), "")
     if column in MANIFEST_COLUMNS:
-        return str(getattr(image, column, ""))
+        return str(getattr(image, column, "")).strip()  # as in the record of a row
     return dict(image.kept).get(column, "")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.io.atomic import replace_atomically, write_content_atomically
 from cxr_models._typed_json import converted, from_json, read_object, to_json
-from cxr_models.config import RunConfig
+from cxr_models.config import RunConfig, with_absolute_weights
 from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
 
 if TYPE_CHECKING:
@@ -188,8 +188,9 @@ class RunFolder:
                 "`--out` must hold config.json and run.json as training wrote them; got "
                 f"{str(self.path)!r}: {error}"
             ) from error
-        if earlier != config or facts.split_sha256 != split_sha256:
-            what = "other settings" if earlier != config else "another split"
+        has_settings = _are_equal(earlier, config)
+        if not has_settings or facts.split_sha256 != split_sha256:
+            what = "another split" if has_settings else "other settings"
             raise ValueError(
                 f"`--out` must be a new folder, or that of the same run to resume it; got "
                 f"{str(self.path)!r}, whose run has {what}."
@@ -197,7 +198,7 @@ class RunFolder:
 
     def _has_settings(self, config: RunConfig) -> bool:
         try:
-            return self.read_config() == config
+            return _are_equal(self.read_config(), config)
         except ValueError:
             return False
 
@@ -322,3 +323,8 @@ class RunFolder:
         """Save weights atomically: `path` contains the old weights or the new weights, complete."""
         with replace_atomically(path) as temporary:
             model.save_weights(temporary, overwrite=True)
+
+
+def _are_equal(stored: RunConfig, config: RunConfig) -> bool:
+    """Return whether settings are equal; earlier versions stored the path of weights as typed."""
+    return with_absolute_weights(stored) == with_absolute_weights(config)

@@ -18,6 +18,7 @@ import tensorflow as tf
 import cxr_enhance
 from cxr_models._typed_json import converted
 from cxr_models.backbones import BACKBONES
+from cxr_models.config import with_absolute_weights
 from cxr_models.inputs.pipeline import (
     class_weights,
     evaluation_batches,
@@ -104,7 +105,7 @@ def train(
     split : Split
         Split of the run. Its parts train and val are used.
     config : RunConfig
-        All settings.
+        All settings. The path of a weights file is stored as an absolute path.
     out : str or PathLike
         Folder of the run: a new folder, or the folder of the same run.
     own : OwnParts, optional
@@ -140,11 +141,12 @@ def train(
     """
     folder = RunFolder(path=Path(out))
     names = split.class_names()
+    stored_config = with_absolute_weights(config)
     check_run(split, config, out)
     own = own or OwnParts()
     own.check_resumed(folder, config.training.learning_rate_head)
     parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
-    facts = _facts(split, config, names, own)
+    facts = _facts(split, stored_config, names, own)
     if not folder.facts_file.exists():  # a resumed run was checked when it began
         overlaps = check_warm_start(split, config.model.weights, say=say)
         if overlaps:
@@ -164,7 +166,7 @@ def train(
         outputs = len(class_names_of(config, names))
         model = build_classifier(config, outputs, steps_per_epoch=steps)
         # All settings are checked by now, so that a refused run leaves no folder.
-        folder.begin(config, facts)
+        folder.begin(stored_config, facts)
         keep_split(folder.path, split)
         history = folder.read_history()
         backup = folder.newest_backup()

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import keras
 
 import cxr_models as cxm
 from cxr_models import backbones
+from cxr_models.records.splits import records_hash
 from cxr_models.training.train import train as train_model
 from tests.cxr_models.test_backbones import blue_first_about_a_half, small
 from tests.helpers.radiographs import write_class_folders
@@ -41,6 +43,23 @@ def test_a_run_is_the_one_that_the_training_gives(split, tmp_path):
     assert (tmp_path / "run" / "curves.png").is_file()
     assert run.split.hash == split.hash
     assert any(line.startswith("phase head: epochs 1 to 1") for line in said)
+
+
+def test_a_start_that_has_seen_patients_of_the_test_is_a_warning(split, tmp_path):
+    settings = {"model.weights": str(tmp_path / "run/best.weights.h5")}
+    cxm.train(split, out=tmp_path / "run", config=CONFIG)
+    patient = split.select("train").records[0].patient
+    first = split.select("test").records[0]
+    records = tuple(
+        dataclasses.replace(record, patient=patient if record == first else "")
+        for record in split.manifest.records
+    )
+    manifest = dataclasses.replace(split.manifest, records=records)
+    other = dataclasses.replace(split, manifest=manifest, hash=records_hash(records))
+    config = CONFIG.with_settings(settings.items())
+    with pytest.warns(UserWarning, match="1 images of test are of patients, by source") as told:
+        cxm.train(other, out=tmp_path / "new", config=config)
+    assert [warning.filename for warning in told] == [__file__]
 
 
 def test_a_split_of_memory_and_a_mapping_of_settings_are_enough(tmp_path):

@@ -43,3 +43,11 @@ def test_what_is_written_is_read_again(tmp_path):
     rows = [{"a;b": "=1+1;2", "c": "x\ty"}]
     write_rows(tmp_path / "rows.csv", ["a;b", "c"], rows, comment="made; by a test")
     assert read_rows(tmp_path / "rows.csv") == rows
+
+
+@pytest.mark.parametrize("cell", ["a\rb", "a\nb", "a\r\nb", "a\r", "a\r\n"])
+def test_line_breaks_of_any_kind_stay_in_their_cell(tmp_path, cell):
+    rows = [{"a": cell, "b": "1"}, {"a": "2", "b": cell}]
+    write_rows(tmp_path / "rows.csv", ["a", "b"], rows)
+    assert read_rows(tmp_path / "rows.csv") == rows
+    assert (tmp_path / "rows.csv").read_bytes().startswith(b"a,b\n")

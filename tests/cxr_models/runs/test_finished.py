@@ -2,9 +2,11 @@ import json
 
 import pytest
 
+import cxr_models as cxm
 from cxr_models.config import RunConfig
-from cxr_models.records.splits import write_split
-from cxr_models.runs.finished import file_sha256, read_run
+from cxr_models.records.manifest import Manifest, Record
+from cxr_models.records.splits import read_split, write_split
+from cxr_models.runs.finished import file_sha256, keep_split, read_run
 
 
 def test_a_run_knows_its_split_images_classes_and_weights(finished, small_split):
@@ -35,6 +37,17 @@ def test_a_moved_split_is_taken_from_where_it_is_and_must_be_the_same(finished, 
     write_split(folder / "other.csv", records[1:], {})
     with pytest.raises(ValueError, match="must be the one that the run was trained on"):
         read_run(finished, split=folder / "other.csv")
+
+
+def test_a_split_in_memory_is_kept_so_that_it_can_be_read(tmp_path):
+    records = tuple(
+        Record(file=f" {k}.png", label="xy"[k % 2], patient=f"p{k} ", manufacturer="Philips ")
+        for k in range(12)
+    )
+    split = cxm.split(Manifest(records=records, root=tmp_path))
+    keep_split(tmp_path, split)
+    kept = read_split(tmp_path / "split.csv")
+    assert (kept.hash, kept.manifest) == (split.hash, split.manifest)
 
 
 @pytest.mark.parametrize(

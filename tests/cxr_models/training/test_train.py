@@ -301,7 +301,7 @@ def test_weights_that_have_seen_the_test_images_are_refused_before_anything_is_w
     assert not (tmp_path / "new").exists()
 
 
-def test_a_run_tells_which_file_its_weights_came_from(small_split, tmp_path):
+def test_a_run_tells_which_file_its_weights_came_from(small_split, tmp_path, monkeypatch):
     from tests.helpers.tiny_backbone import tiny_application
 
     file = tmp_path / "backbone.weights.h5"
@@ -309,7 +309,11 @@ def test_a_run_tells_which_file_its_weights_came_from(small_split, tmp_path):
         file
     )
     config = tiny_config(epochs_head=1, epochs_fine_tune=0)
-    train(small_split, config.with_setting("model.weights", str(file)), tmp_path / "run")
+    config = config.with_setting("model.weights", file.name)  # stored as an absolute path
+    monkeypatch.chdir(tmp_path)
+    train(small_split, config, tmp_path / "run")
+    train(small_split, config, tmp_path / "run")
+    assert json.loads((tmp_path / "run/config.json").read_text())["model"]["weights"] == str(file)
     facts = json.loads((tmp_path / "run/run.json").read_text())
     assert facts["weights"] == str(file)
     assert facts["weights_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
