@@ -15,7 +15,7 @@ from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
 from cxr_models.evaluation.results import Aggregation
 from cxr_models.records.manifest import Manifest
 from tests.helpers.predicted import CLASSES, make_predictions, with_logits
-from tests.helpers.report_runs import against_the_rest
+from tests.helpers.report_runs import against_the_rest, change_records
 
 METHOD = Method(draws=200)
 
@@ -95,6 +95,22 @@ def test_runs_tested_on_different_images_are_pooled_each_at_its_temperature(rng)
     loss = -np.log(probabilities[np.arange(120), targets]).mean()
     assert told.overall.log_loss.value == pytest.approx(loss)
     assert told.runs["b"].accuracy.value == right[60:].mean()
+
+
+def test_runs_of_one_class_against_other_labels_that_differ_are_pooled(rng):
+    def fold(other):  # knows the labels A, covid and `other`
+        names = {"normal": "A", "virus": other, "covid": "covid"}
+        for name in ("val", "test"):
+            made = against_the_rest(make_predictions(rng, name=name, root=f"/{other}"))
+            every = dataclasses.replace(made, labels=("A", "covid", other, "normal", "virus"))
+            named = change_records(
+                every, lambda _, record: {"label": names[record.label], "patient": ""}
+            )
+            yield dataclasses.replace(named, labels=("A", "covid", other))
+
+    pooled = compare_or_pool({other: list(fold(other)) for other in "BC"}, METHOD).pooled
+    assert pooled.labels == {"A": 40, "B": 20, "C": 20, "covid": 40}
+    assert pooled.classes["covid"].images == 40
 
 
 def test_runs_that_neither_share_nor_part_their_tests_are_refused(rng):
