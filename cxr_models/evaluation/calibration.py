@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 NUM_BINS = 15  # number of reliability bins, as in Guo et al. 2017
 TEMPERATURES = (0.05, 20.0)  # lowest and highest temperature of the search
 _MAX_STEPS = 200  # maximum number of steps of the search
+# Probabilities within this distance of 1, or below this number, are too rounded to order images.
+_NEAR_ONE, _NEAR_ZERO = 1e-7, 1e-300
 
 
 class Temperature(NamedTuple):
@@ -44,6 +46,24 @@ def log_softmax(logits: Floats, temperature: float = 1.0) -> Floats:
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
     """Return probabilities, of shape (N, K) like `logits`."""
     return np.exp(log_softmax(logits, temperature))
+
+
+def ranking_scores(probabilities: Floats, log_odds: Floats) -> Floats:
+    """Return scores that order images by their probability, without ties made by rounding.
+
+    A probability has no digits left for log odds above 37: it is 1. It is 0 for log odds below
+    -745. Probabilities close to 1 and to 0 are therefore replaced by their log odds, which are
+    greater than 1 and less than 0. All other probabilities are unchanged, so that equal
+    probabilities stay tied.
+
+    Parameters
+    ----------
+    probabilities, log_odds : ndarray of shape (N,), dtype float64
+        Probabilities of one class or finding, and their log odds.
+    """
+    rounded = (probabilities > 1.0 - _NEAR_ONE) | (probabilities < _NEAR_ZERO)
+    scores: Floats = np.where(rounded, log_odds, probabilities)
+    return scores
 
 
 def mean_log_loss(logits: Floats, targets: Ints, temperature: float = 1.0) -> float:

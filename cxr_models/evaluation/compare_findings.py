@@ -239,7 +239,7 @@ def compare_finding_pairs(
 def _area_test(k: int, first: FindingOutcomes, second: FindingOutcomes) -> AreaTest:
     known, other = first.of(k), second.of(k)
     patients = np.unique(known.patients, return_inverse=True)[1].astype(np.int64)
-    return delong(known.present, known.calibrated, other.calibrated, patients)
+    return delong(known.present, known.scores, other.scores, patients)
 
 
 def _difference(

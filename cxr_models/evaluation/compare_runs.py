@@ -328,7 +328,7 @@ def compare_pairs(
         pair_measurements = measurements[pair[0]], measurements[pair[1]]
         areas = {}
         for k, name in enumerate(first.class_names):
-            scores = first.calibrated[:, k], second.calibrated[:, k]
+            scores = first.scores_of(k), second.scores_of(k)
             test = delong(first.targets == k, *scores, first.patients)
             measured = difference(*pair_measurements, f"roc_auc/{name}")
             areas[name] = converted(

@@ -236,9 +236,7 @@ def evaluate_set(
             seed=method.seed,
         )
     known = {finding: outcomes.of(k) for k, finding in enumerate(outcomes.findings)}
-    drawn = {
-        finding: curves_of(images.calibrated, images.present) for finding, images in known.items()
-    }
+    drawn = {finding: curves_of(images.scores, images.present) for finding, images in known.items()}
     return converted(
         FindingsSet,
         evaluate_images(outcomes, method),

@@ -51,6 +51,19 @@ def test_runs_tested_on_the_same_images_are_compared_whatever_the_order(rng):
         assert got.interval[0] < got.difference < got.interval[1]
 
 
+def test_areas_of_logits_far_from_0_are_compared_by_their_log_odds(rng):
+    def far(predictions):
+        return with_logits(predictions, predictions.logits + [0.0, 0.0, 100.0])
+
+    one = make_predictions(rng)
+    other = with_logits(one, one.logits + rng.normal(size=one.logits.shape))
+    (pair,) = compare_pairs({"a": far(one), "b": far(other)}, [("a", "b")], METHOD)
+    log_odds = [p.logits[:, 2] - np.log(np.exp(p.logits[:, :2]).sum(axis=1)) for p in (one, other)]
+    expected = delong(one.outcomes().targets == 2, *log_odds, one.outcomes().patients)
+    assert expected.p_value is not None
+    assert converted(AreaTest, pair.roc_auc["virus"]) == expected
+
+
 def test_of_several_pairs_every_test_has_a_p_value_that_allows_for_the_others(rng):
     val, one = make_predictions(rng, name="val"), make_predictions(rng)
     runs = {
