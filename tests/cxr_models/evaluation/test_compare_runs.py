@@ -53,7 +53,7 @@ def test_runs_tested_on_the_same_images_are_compared_whatever_the_order(rng):
 
 def test_areas_of_logits_far_from_0_are_compared_by_their_log_odds(rng):
     def far(predictions):
-        return with_logits(predictions, predictions.logits + [0.0, 0.0, 100.0])
+        return with_logits(predictions, predictions.logits + np.array([0.0, 0.0, 100.0]))
 
     one = make_predictions(rng)
     other = with_logits(one, one.logits + rng.normal(size=one.logits.shape))

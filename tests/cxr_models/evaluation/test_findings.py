@@ -174,6 +174,17 @@ def test_temperature_and_threshold_of_a_finding_come_from_its_known_validation_i
         evaluate_findings("run", [test], METHOD)
 
 
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_finding_of_one_known_label_in_validation_has_no_temperature(sets, label):
+    targets = sets[1].targets.copy()
+    targets[:, 0] = np.where(targets[:, 0] == -1, -1, label)
+    evaluation = evaluate_findings("run", [with_targets(sets[1], targets), sets[2]], METHOD)
+    calibration = evaluation.calibration["Mass"]
+    assert calibration.temperature == 1.0
+    assert "known images both with it and without it" in calibration.reason
+    assert evaluation.calibration["Hernia"].reason == ""
+
+
 def test_an_evaluation_is_json_and_the_same_for_the_same_seed(sets):
     evaluation = evaluate_findings("run", sets, METHOD)
     text = json.dumps(to_json(evaluation), allow_nan=False)
