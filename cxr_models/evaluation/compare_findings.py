@@ -30,6 +30,7 @@ from cxr_models.evaluation.paired_tests import delong, holm
 from cxr_models.evaluation.shared_patients import (
     partial_overlap_error,
     paths_of,
+    pooled_records,
     with_shared_patients,
 )
 from cxr_models.records.manifest import Manifest
@@ -104,25 +105,22 @@ def pool_findings(runs: Mapping[str, Sets], method: Method) -> PooledFindings:
     method : Method
         The settings of the evaluation.
     """
-    tests, scaled = [], []
+    tests: dict[str, FindingPredictions] = {}
+    scaled = []
     of_runs = {}
     for name, sets in runs.items():
         temperatures = temperatures_of(sets, method)
         test = set_of_kind(sets, "test")
         of_runs[name] = evaluate_images(outcomes_of(test, temperatures), method, _NO_POINT)
-        tests.append(test)
+        tests[name] = test
         scaled.append(test.logits / np.array(temperatures))
-    records = tuple(
-        dataclasses.replace(record, file=path)
-        for test in tests
-        for record, path in zip(test.manifest.records, paths_of(test.manifest), strict=True)
-    )
+    first = next(iter(tests.values()))
     logits = np.concatenate(scaled)
     joined = dataclasses.replace(
-        tests[0],
+        first,
         name="pooled",
-        manifest=Manifest(records=records, root=tests[0].manifest.root),
-        targets=np.concatenate([test.targets for test in tests]),
+        manifest=Manifest(records=pooled_records(runs, tests), root=first.manifest.root),
+        targets=np.concatenate([test.targets for test in tests.values()]),
         logits=logits,
         probabilities=sigmoid(logits),
     )
@@ -241,7 +239,7 @@ def compare_finding_pairs(
 def _area_test(k: int, first: FindingOutcomes, second: FindingOutcomes) -> AreaTest:
     known, other = first.of(k), second.of(k)
     patients = np.unique(known.patients, return_inverse=True)[1].astype(np.int64)
-    return delong(known.present, known.calibrated, other.calibrated, patients)
+    return delong(known.present, known.scores, other.scores, patients)
 
 
 def _difference(

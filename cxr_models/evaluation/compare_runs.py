@@ -31,6 +31,7 @@ from cxr_models.evaluation.results import ClassValues, Overall
 from cxr_models.evaluation.shared_patients import (
     partial_overlap_error,
     paths_of,
+    pooled_records,
     with_shared_patients,
 )
 from cxr_models.records.manifest import Manifest
@@ -173,7 +174,7 @@ def find_poolable(
 
 
 def of_unknown_sources(sets: Sets) -> list[Predictions]:
-    """Return ``val``, and ``test`` reduced to images of sources that are not in train and val.
+    """Return ``train``, ``val``, and ``test`` reduced to images of sources that are in neither.
 
     Parameters
     ----------
@@ -204,7 +205,7 @@ def of_unknown_sources(sets: Sets) -> list[Predictions]:
         logits=test.logits[chosen],
         probabilities=test.probabilities[chosen],
     )
-    return [*(predictions for predictions in sets if predictions.kind == "val"), reduced]
+    return [*(one for one in sets if one.kind in ("train", "val")), reduced]
 
 
 def _disjoint(
@@ -231,7 +232,8 @@ def pool(poolable: Poolable, method: Method) -> Pooled:
     equal, so the record has them only once. Operating points differ from run to run and are left
     out.
     """
-    tests, scaled_logits = [], []
+    tests: dict[str, Predictions] = {}
+    scaled_logits = []
     runs: dict[str, PooledRun] = {}
     for name, sets in poolable.sets.items():
         temperature = _temperature(sets, method)
@@ -240,18 +242,16 @@ def pool(poolable: Poolable, method: Method) -> Pooled:
         runs[name] = converted(
             PooledRun, values.overall, images=values.images, patients=values.patients
         )
-        tests.append(test)
+        tests[name] = test
         scaled_logits.append(test.logits / temperature)
-    records = tuple(
-        dataclasses.replace(record, file=path)
-        for test in tests
-        for record, path in zip(test.manifest.records, _paths(test), strict=True)
-    )
+    first = next(iter(tests.values()))
     logits = np.concatenate(scaled_logits)
     joined = dataclasses.replace(
-        tests[0],
+        first,
         name="pooled",
-        manifest=Manifest(records=records, root=tests[0].manifest.root),
+        manifest=Manifest(records=pooled_records(poolable.sets, tests), root=first.manifest.root),
+        # runs of one class against all other labels may know different other labels
+        labels=tuple(dict.fromkeys(label for test in tests.values() for label in test.labels)),
         logits=logits,
         probabilities=softmax(logits),
     )
@@ -328,7 +328,7 @@ def compare_pairs(
         pair_measurements = measurements[pair[0]], measurements[pair[1]]
         areas = {}
         for k, name in enumerate(first.class_names):
-            scores = first.calibrated[:, k], second.calibrated[:, k]
+            scores = first.scores_of(k), second.scores_of(k)
             test = delong(first.targets == k, *scores, first.patients)
             measured = difference(*pair_measurements, f"roc_auc/{name}")
             areas[name] = converted(

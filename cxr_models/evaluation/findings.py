@@ -96,6 +96,9 @@ def choose(validation: FindingPredictions, rule: Rule) -> dict[str, Choice]:
             reason = "the validation part does not hold an image whose label is known"
             choices[finding] = Choice(Temperature(1.0, reason), None)
             continue
+        if known.present.all() or not known.present.any():
+            choices[finding] = Choice(Temperature(1.0, NO_THRESHOLD), None)
+            continue
         temperature = fit_temperature(two_logits(known.logits), known.present.astype(np.int64))
         # The threshold is one of the calibrated probabilities. They are computed as in the
         # evaluation, so that the comparison with the threshold is exact.
@@ -236,9 +239,7 @@ def evaluate_set(
             seed=method.seed,
         )
     known = {finding: outcomes.of(k) for k, finding in enumerate(outcomes.findings)}
-    drawn = {
-        finding: curves_of(images.calibrated, images.present) for finding, images in known.items()
-    }
+    drawn = {finding: curves_of(images.scores, images.present) for finding, images in known.items()}
     return converted(
         FindingsSet,
         evaluate_images(outcomes, method),

@@ -12,9 +12,12 @@ from sklearn.metrics import roc_auc_score
 
 from cxr_enhance import write_image
 from cxr_models.audit.finding_shortcuts import audit_findings, verdict
+from cxr_models.audit.findings_results import FindingReached, FindingShortcuts
 from cxr_models.audit.shortcut_features import Features
 from cxr_models.cli import main
+from cxr_models.evaluation.bootstrap import NO_SPREAD
 from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.results import Measured
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import write_split
 
@@ -70,6 +73,34 @@ def test_a_border_that_is_written_on_tells_its_finding_alone(rng, split):
         assert reached.interval[0] <= reached.value <= reached.interval[1]
     sentence = verdict({"Device": audited["Device"]})
     assert "largely readable: Device (" in sentence
+
+
+def shortcuts_with(area, interval, reason=""):
+    measured = Measured(value=area, interval=interval, reason=reason)
+    guessing = Measured(value=0.4, interval=(0.3, 0.5))
+    best, rest = FindingReached(roc_auc=measured), FindingReached(roc_auc=guessing)
+    names = ("border", "thumbnail", "histogram", "size", "label_from_source")
+    return FindingShortcuts(images=40, present=20, **dict.fromkeys(names, rest) | {"border": best})
+
+
+def test_the_verdict_says_what_the_areas_mean():
+    few = "6 patients of the class concerned, fewer than 10"
+    audited = {
+        "Device": shortcuts_with(0.98, (0.9, 1.0)),
+        "Edema": shortcuts_with(0.7, (0.6, 0.8)),
+        "Mass": shortcuts_with(0.7, (0.4, 0.9)),
+        "Nodule": shortcuts_with(0.5, None, NO_SPREAD),  # all images have one score
+        "Hernia": shortcuts_with(0.98, None, few),
+        "Cyst": shortcuts_with(None, None, "no image that shows it"),
+    }
+    audited["Cyst"] = dataclasses.replace(
+        audited["Cyst"], histogram=audited["Cyst"].border, size=audited["Cyst"].border
+    )
+    assert verdict(audited).partition("(ROC-AUC), ")[2] == (
+        "largely readable: Device (0.98); partly readable: Edema (0.70); "
+        "2 of 6 findings: little or nothing; "
+        "too few patients of test for a verdict: Hernia (0.98); 1 could not be audited"
+    )
 
 
 def test_a_shortcut_that_is_sure_of_every_image_is_still_measured(rng, split):

@@ -7,7 +7,7 @@ pytest.importorskip("scipy", reason="scipy is not installed")
 
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.bootstrap import measure
-from cxr_models.evaluation.compare_findings import compare_or_pool_findings
+from cxr_models.evaluation.compare_findings import compare_finding_pairs, compare_or_pool_findings
 from cxr_models.evaluation.comparisons import AreaTest
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.finding_predictions import sigmoid
@@ -62,6 +62,19 @@ def test_every_finding_is_compared_over_its_known_labels_whatever_the_order(runs
         assert got.brier.value == pytest.approx(brier[0] - brier[1])
         p_values.append(expected.p_value)
     assert [comparison.findings[name].p_holm for name in FINDINGS] == holm(p_values)
+
+
+def test_areas_of_logits_far_from_0_are_compared_as_those_near_it(runs):
+    sets, _ = runs
+    unscaled = {run: (1.0,) * len(FINDINGS) for run in sets}
+    near = {run: of_run[1] for run, of_run in sets.items()}
+    far = {run: with_logits(test, test.logits + 100.0) for run, test in near.items()}
+    pairs = [("a", "b")]
+    ((one,), (other,)) = (compare_finding_pairs(t, pairs, unscaled, METHOD) for t in (near, far))
+    for name in FINDINGS:
+        assert one.findings[name].p_value is not None
+        assert other.findings[name].p_value == pytest.approx(one.findings[name].p_value)
+        assert other.findings[name].areas == pytest.approx(one.findings[name].areas)
 
 
 def test_the_mean_difference_has_the_interval_of_joint_draws(runs):

@@ -15,7 +15,7 @@ from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
 from cxr_models.evaluation.results import Aggregation
 from cxr_models.records.manifest import Manifest
 from tests.helpers.predicted import CLASSES, make_predictions, with_logits
-from tests.helpers.report_runs import against_the_rest
+from tests.helpers.report_runs import against_the_rest, change_records
 
 METHOD = Method(draws=200)
 
@@ -49,6 +49,19 @@ def test_runs_tested_on_the_same_images_are_compared_whatever_the_order(rng):
         got = comparison.roc_auc[name]
         assert converted(AreaTest, got) == expected
         assert got.interval[0] < got.difference < got.interval[1]
+
+
+def test_areas_of_logits_far_from_0_are_compared_by_their_log_odds(rng):
+    def far(predictions):
+        return with_logits(predictions, predictions.logits + np.array([0.0, 0.0, 100.0]))
+
+    one = make_predictions(rng)
+    other = with_logits(one, one.logits + rng.normal(size=one.logits.shape))
+    (pair,) = compare_pairs({"a": far(one), "b": far(other)}, [("a", "b")], METHOD)
+    log_odds = [p.logits[:, 2] - np.log(np.exp(p.logits[:, :2]).sum(axis=1)) for p in (one, other)]
+    expected = delong(one.outcomes().targets == 2, *log_odds, one.outcomes().patients)
+    assert expected.p_value is not None
+    assert converted(AreaTest, pair.roc_auc["virus"]) == expected
 
 
 def test_of_several_pairs_every_test_has_a_p_value_that_allows_for_the_others(rng):
@@ -95,6 +108,22 @@ def test_runs_tested_on_different_images_are_pooled_each_at_its_temperature(rng)
     loss = -np.log(probabilities[np.arange(120), targets]).mean()
     assert told.overall.log_loss.value == pytest.approx(loss)
     assert told.runs["b"].accuracy.value == right[60:].mean()
+
+
+def test_runs_of_one_class_against_other_labels_that_differ_are_pooled(rng):
+    def fold(other):  # knows the labels A, covid and `other`
+        names = {"normal": "A", "virus": other, "covid": "covid"}
+        for name in ("val", "test"):
+            made = against_the_rest(make_predictions(rng, name=name, root=f"/{other}"))
+            every = dataclasses.replace(made, labels=("A", "covid", other, "normal", "virus"))
+            named = change_records(
+                every, lambda _, record: {"label": names[record.label], "patient": ""}
+            )
+            yield dataclasses.replace(named, labels=("A", "covid", other))
+
+    pooled = compare_or_pool({other: list(fold(other)) for other in "BC"}, METHOD).pooled
+    assert pooled.labels == {"A": 40, "B": 20, "C": 20, "covid": 40}
+    assert pooled.classes["covid"].images == 40
 
 
 def test_runs_that_neither_share_nor_part_their_tests_are_refused(rng):
