@@ -14,6 +14,7 @@ from cxr_enhance.archive.equal_options import gives_equal_output
 from cxr_enhance.archive.manifest import rows_in_order
 from cxr_enhance.archive.outcome import STATUSES, Outcome
 from cxr_enhance.archive.planned_files import PlannedFiles
+from cxr_enhance.archive.recorded_files import RecordedFiles
 from cxr_enhance.archive.selection import is_not_chosen
 from cxr_enhance.archive.workspace import FileId, file_id
 
@@ -236,19 +237,16 @@ def _last_rows(files: PlannedFiles, manifests: Sequence[str], work: PendingWork)
     rows = _LastRows(files)
     if not manifests:
         return rows
-    index_of = {files.source(index): index for index in range(len(files))}
+    recorded_files = RecordedFiles(files, manifests)
     for ordered in rows_in_order(manifests):
         row = ordered.fields
         work.latest_row_ns = ordered.time_ns  # the order is that of the times
         if row["status"] == RUN:
             work.known_options[str(row.get("params"))] = row["options"]
             continue
-        index = index_of.get(row["input"])
-        if index is None:
-            continue
-        target = files.target(index)
-        if row["output"] in (target, ""):
-            rows.update(index, ordered, target)
+        index = recorded_files.find(ordered)
+        if index is not None:
+            rows.update(index, ordered, files.target(index))
     return rows
 
 
