@@ -1,6 +1,5 @@
 """Whatever is written is there whole or not at all, also where the disk is full."""
 
-import contextlib
 import errno
 import functools
 import os
@@ -8,18 +7,7 @@ import os
 import pytest
 
 from cxr_enhance.io.atomic import is_temporary, replace_atomically, write_content_atomically
-
-
-@contextlib.contextmanager
-def full_disk(size=1000):
-    """Let no file grow beyond `size` bytes; what is refused is an error of the system's."""
-    resource = pytest.importorskip("resource", reason="no limits of this kind here")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+from tests.helpers.full_disk import full_disk
 
 
 def only(folder):
