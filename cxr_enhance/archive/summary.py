@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ def summarise(manifests: Sequence[str]) -> dict[str, Any]:
         number = kinds.setdefault(kind, len(kinds))
         if row["status"] == "written":
             written.add(number)
-        name = row["input"]
+        name = os.path.abspath(row["input"])  # runs may have named it otherwise
         previous = last.get(name)
         if row["status"] == "exists" and previous in written:
             continue  # a later run has left the output as it was written

@@ -332,3 +332,11 @@ def test_a_summary_counts_each_file_by_its_last_row(tmp_path):
     assert found["files"] == {"written": 1, "failed": 2}
     assert sum(found["errors"].values()) == 2
     assert (found["seconds"], found["input_bytes"], found["output_bytes"]) == (1.5, 10, 4)
+
+
+def test_a_summary_counts_a_file_once_whatever_form_its_name_has(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with ManifestWriter("m.jsonl", JOB) as writer:
+        for name in ("a.png", "./a.png", str(tmp_path / "a.png")):
+            writer.add(outcome(name))
+    assert summarise(["m.jsonl"])["files"] == {"written": 1}
