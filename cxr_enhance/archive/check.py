@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance._self_check import digest
+from cxr_enhance.archive._cells import escaped_cell
 from cxr_enhance.archive.findings import HEADER_TAGS, header_findings, pixel_findings
 from cxr_enhance.archive.outcome import reason_of
 from cxr_enhance.archive.task import is_image_name
@@ -125,7 +126,7 @@ def _row_of_image(
 def csv_line(cells: Sequence[object]) -> bytes:
     """Encode one row of CSV; cells that a spreadsheet would run as formulas get an apostrophe."""
     file = io.StringIO(newline="")
-    csv.writer(file).writerow([_cell(cell) for cell in cells])
+    csv.writer(file).writerow([escaped_cell(cell) for cell in cells])
     return file.getvalue().encode("utf-8", "surrogateescape")
 
 
@@ -134,8 +135,3 @@ def row_of(row: Checked) -> bytes:
     return csv_line([
         ";".join(cell) if isinstance(cell, tuple) else cell for cell in row
     ])  # fmt: skip
-
-
-def _cell(cell: object) -> str:
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text[:1] in tuple("'=+-@\t\r") else text

@@ -194,7 +194,11 @@ def _encode(image: Image, extension: str, file_format: _Format, quality: int) ->
 
 
 def _save_array(file: BinaryIO, image: Image) -> None:
-    np.save(file, image, allow_pickle=False)
+    """Write the bytes of `np.save`, whose errors on a full disk have no number and no name."""
+    pixels = np.ascontiguousarray(image)
+    header = np.lib.format.header_data_from_array_1_0(pixels)
+    np.lib.format.write_array_header_1_0(file, header)
+    file.write(pixels.data)
 
 
 def _list_or(items: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -11,7 +12,9 @@ import pytest
 
 import cxr_enhance.io.atomic as atomic
 from cxr_enhance import read_image, write_image
+from cxr_enhance.io.write import encode_image
 from tests.helpers.compare import assert_same_image
+from tests.helpers.full_disk import full_disk
 from tests.helpers.image_files import drawn
 
 cv2 = pytest.importorskip("cv2")
@@ -150,6 +153,28 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, e
 
 
 @posix_only
+@pytest.mark.parametrize("extension", [".npy", ".png"])
+def test_a_full_disk_is_an_error_with_a_number_that_names_the_file(tmp_path, extension):
+    noise = np.random.default_rng(0).integers(0, 1 << 16, (300, 300), dtype=np.uint16)
+    path = tmp_path / f"scan{extension}"
+    with full_disk(), pytest.raises(OSError, match="scan") as caught:
+        write_image(path, noise)
+    assert caught.value.errno in (errno.EFBIG, errno.ENOSPC)
+    assert caught.value.filename == str(path)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (5, 7), (5, 7, 1), (5, 7, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_npy_has_the_bytes_of_numpys_own_files(tmp_path, shape, dtype):
+    image = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    write_image(tmp_path / "scan.npy", image)
+    np.save(tmp_path / "expected.npy", image)
+    expected = (tmp_path / "expected.npy").read_bytes()
+    assert (tmp_path / "scan.npy").read_bytes() == expected
+    assert bytes(encode_image(image, ".npy", 95)) == expected
+
+
 def test_a_new_file_has_the_umasks_permissions(tmp_path):
     previous = os.umask(0o027)
     try:

@@ -619,6 +619,19 @@ def test_a_decoder_that_does_not_return_is_ended_and_the_next_frame_is_read(monk
     assert_same_image(read_image(COMPRESSED["jpeg-2000"]), GRAY12)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
+def test_a_decoder_that_was_killed_while_idle_costs_no_frame():
+    for _ in range(2):
+        assert_same_image(read_image(COMPRESSED["jpeg-2000"]), GRAY12)
+        assert decoder_pool._idle
+        for process in decoder_pool._idle:
+            process._process.kill()
+        for process in decoder_pool._idle:
+            os.waitid(os.P_PID, process._process.pid, os.WEXITED | os.WNOWAIT)
+    assert_same_image(read_image(COMPRESSED["jpeg-2000"]), GRAY12)
+    assert all(process.is_running() for process in decoder_pool._alive)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_decoder_at_work_outlives_a_killed_process_by_its_time_limit_at_most():
