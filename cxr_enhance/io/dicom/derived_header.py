@@ -11,9 +11,9 @@ from cxr_enhance.io.dicom.strip import SPACINGS
 from cxr_enhance.io.dicom.windowing import display_table, stored_values
 
 if TYPE_CHECKING:
-    from cxr_enhance._types import Image
     from cxr_enhance.io.dicom.header import DicomHeader
     from cxr_enhance.io.dicom.lossy import Loss
+    from cxr_enhance.io.dicom.pixels import Stored
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
@@ -50,7 +50,7 @@ _ROWS, _COLUMNS, _BITS, _POSITION, _DATA = 0x0010, 0x0011, 0x0100, 0x0102, 0x300
 def follow_pixels(
     data_set: Any,
     header: DicomHeader | None,
-    words: Image | None,
+    stored: Stored | None,
     notes: list[str],
     *,
     is_resized: bool,
@@ -64,8 +64,8 @@ def follow_pixels(
         The header to be changed.
     header : DicomHeader or None
         Description of a DICOM source; None for other sources.
-    words : ndarray or None
-        The stored words of the source, if their spare bits hold overlays that can be read.
+    stored : Stored or None
+        The stored words of the source, if their spare bits may hold overlays that can be read.
     notes : list of str
         Gets a note for each element that is left out.
     is_resized : bool
@@ -88,7 +88,7 @@ def follow_pixels(
     sign = data_set.get("PixelIntensityRelationshipSign")
     if sign in (1, -1) and (header is not None and _is_reversed(header)) != is_inverted:
         data_set.PixelIntensityRelationshipSign = -sign
-    _keep_overlays(data_set, None if is_resized else words, notes, is_resized=is_resized)
+    _keep_overlays(data_set, None if is_resized else stored, notes, is_resized=is_resized)
     if is_resized:
         places = [keyword for keyword in _PLACES if keyword in data_set]
         for keyword in places:
@@ -149,7 +149,7 @@ def _is_reversed(header: DicomHeader) -> bool:
 
 
 def _keep_overlays(
-    data_set: Any, words: Image | None, notes: list[str], *, is_resized: bool
+    data_set: Any, stored: Stored | None, notes: list[str], *, is_resized: bool
 ) -> None:
     """Move overlays out of the pixels' spare bits into elements; remove unreadable overlays.
 
@@ -162,15 +162,30 @@ def _keep_overlays(
             continue
         size = tuple(overlay[group, place].value if (group, place) in overlay else None
                      for place in (_ROWS, _COLUMNS))  # fmt: skip
-        position = overlay[group, _POSITION].value if (group, _POSITION) in overlay else None
-        if words is not None and size == words.shape and isinstance(position, int):
-            bits = (words >> position) & 1
-            packed = np.packbits(bits.astype(np.uint8).reshape(-1), bitorder="little").tobytes()
+        bits, position = (overlay[group, place].value if (group, place) in overlay else None
+                          for place in (_BITS, _POSITION))  # fmt: skip
+        if (
+            stored is not None
+            and size == stored.words.shape
+            and bits == stored.header.bits_allocated
+            and isinstance(position, int)
+            and _is_spare(position, stored.header)
+        ):
+            drawn = (stored.words >> position) & 1
+            packed = np.packbits(drawn.astype(np.uint8).reshape(-1), bitorder="little").tobytes()
             data_set.add_new((group, _BITS), "US", 1)
             data_set.add_new((group, _POSITION), "US", 0)
             data_set.add_new((group, _DATA), "OW", packed + b"\0" * (len(packed) % 2))
             continue
         for element in list(overlay):
             del data_set[element.tag]
-        why = "the image was resized" if is_resized else "its bits were those of the pixels"
+        why = (
+            "the image was resized" if is_resized else "the file has no data of it that can be read"
+        )
         notes.append(f"overlay ({group:04X},xxxx) left out, as {why}")
+
+
+def _is_spare(position: int, header: DicomHeader) -> bool:
+    """Return whether a bit of the stored words lies outside the stored bits."""
+    is_stored = header.high_bit - header.bits_stored < position <= header.high_bit
+    return 0 <= position < header.bits_allocated and not is_stored

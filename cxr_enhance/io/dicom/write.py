@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cxr_enhance._types import Image
     from cxr_enhance.io.dicom.header import DicomHeader
     from cxr_enhance.io.dicom.lossy import Loss
+    from cxr_enhance.io.dicom.pixels import Stored
 
 
 class _Request(NamedTuple):
@@ -133,14 +134,14 @@ def _derived(request: _Request, notes: list[str], *, with_all: bool) -> bytes:
     image, source = request.image, request.source
     digest = hashlib.sha256(source).hexdigest()
     header: DicomHeader | None = None
-    words: Image | None = None
+    stored: Stored | None = None
     if image_format(source[:HEAD_BYTES]) == "DICOM":
         data_set = pydicom.dcmread(io.BytesIO(source), force=True, stop_before_pixels=True)
         elements = read_elements(source)
         header = read_header(elements)
         loss: Loss | None = loss_of_dicom(elements, header)
         if header.overlay_bits and header.frames == 1 and not holds_fragments(elements):
-            words = stored_words(elements, header, 0).words
+            stored = stored_words(elements, header, 0)
         if not with_all:
             _leave_out_unwritable(pydicom, data_set, notes)
     else:
@@ -152,7 +153,7 @@ def _derived(request: _Request, notes: list[str], *, with_all: bool) -> bytes:
     scale_spacing(data_set, old_size, new_size, request.scale)
     is_resized = old_size != new_size or request.scale is not None
     follow_pixels(
-        data_set, header, words, notes, is_resized=is_resized, is_inverted=request.is_inverted
+        data_set, header, stored, notes, is_resized=is_resized, is_inverted=request.is_inverted
     )
     state_loss(data_set, loss)
     if request.strip_identity:

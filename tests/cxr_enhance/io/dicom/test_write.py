@@ -119,6 +119,29 @@ def test_an_overlay_that_cannot_be_kept_is_left_out_with_a_note(kind):
     assert any("overlay (6000,xxxx) left out" in note for note in notes)
 
 
+@pytest.mark.parametrize(
+    ("allocated", "position"),
+    [(1, 0), (16, 0), (16, 11), (8, 13), (None, 13), (16, 16)],
+)
+def test_an_overlay_without_data_never_takes_bits_that_are_not_its_own(allocated, position):
+    ds = described_overlay(data_set(GRAY12, bits=12), position)
+    ds[0x60000100].value = allocated
+    if allocated is None:
+        del ds[0x60000100]
+    derived, notes = derive(saved(ds))
+    assert not derived.group_dataset(0x6000)
+    assert notes == ["overlay (6000,xxxx) left out, as the file has no data of it that can be read"]
+
+
+def test_an_overlay_below_left_justified_values_gets_data_of_its_own():
+    drawn_over = (GRAY12 > 2000).astype(np.uint16)
+    ds = data_set((GRAY12 << 4) | drawn_over, bits=12)
+    ds.HighBit = 15
+    derived, notes = derive(saved(described_overlay(ds, 0)))
+    assert_same_image(derived.overlay_array(0x6000), drawn_over.astype(np.uint8))
+    assert not notes
+
+
 def test_an_overlay_with_data_of_its_own_stays():
     ds = described_overlay(data_set(GRAY12, bits=12), 0)
     ds[0x60000100].value = 1
