@@ -23,7 +23,7 @@ _IMPERSONAL = (
     "DistanceSourceToDetector", "DistanceSourceToPatient", "Grid", "FilterType",
     "PixelIntensityRelationship", "PixelIntensityRelationshipSign", "PresentationLUTShape",
     "BurnedInAnnotation", "LossyImageCompression", "LossyImageCompressionRatio",
-    "LossyImageCompressionMethod", *SPACINGS,
+    "LossyImageCompressionMethod", "PixelAspectRatio", *SPACINGS,
 )  # fmt: skip
 # Elements that the standard demands, which may be empty.
 EMPTIED = (

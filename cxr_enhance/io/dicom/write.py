@@ -15,6 +15,7 @@ from cxr_enhance.io.dicom.derived_header import (
     SECONDARY_CAPTURE,
     follow_pixels,
     scale_spacing,
+    set_class,
     state_loss,
 )
 from cxr_enhance.io.dicom.elements import read_elements
@@ -161,12 +162,14 @@ def _derived(request: _Request, notes: list[str], *, with_all: bool) -> bytes:
     else:
         _refer_to_source(pydicom, data_set, source_class)
         _mend_group_uids(data_set, digest)
-    if is_enhanced or not _is_uid(data_set.get("SOPClassUID")):
-        data_set.SOPClassUID = SECONDARY_CAPTURE  # a single frame is not an enhanced object
+    is_valid = _is_uid(data_set.get("SOPClassUID"))
+    set_class(data_set, is_enhanced=is_enhanced, is_valid=is_valid)
     data_set.SOPInstanceUID = hashed_uid(
         digest, request.description, str(request.strip_identity), key=request.key
     )
-    data_set.ImageType = ["DERIVED", *(list(data_set.get("ImageType") or ["", "PRIMARY"])[1:])]
+    stated = data_set.get("ImageType")
+    terms = [stated] if isinstance(stated, str) else list(stated or [])
+    data_set.ImageType = ["DERIVED", *(terms[1:] or ["PRIMARY"])]
     earlier = str(data_set.get("DerivationDescription", "") or "")
     data_set.DerivationDescription = (
         f"{earlier}; {request.description}"[-1024:] if earlier else request.description[:1024]

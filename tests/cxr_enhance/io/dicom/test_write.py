@@ -62,8 +62,84 @@ def test_the_sign_of_intensity_turns_with_the_polarity(elements, reversed_, sign
         setattr(ds, keyword, value)
     derived, _ = derive(saved(ds), strip=strip)
     assert derived.PixelIntensityRelationshipSign == (-sign if reversed_ else sign)
-    assert derived.PixelIntensityRelationship == "DISP"
     assert derived.get("PresentationLUTShape", "IDENTITY") == "IDENTITY"
+
+
+@pytest.mark.parametrize(("kind", "term"), [("1", "DISP"), ("1.1", "LIN"), ("1.2.1", "LIN")])
+def test_the_intensity_relationship_is_one_that_the_class_allows(kind, term):
+    ds = data_set(GRAY12, bits=12, PixelIntensityRelationship="LIN")
+    ds.SOPClassUID = STORAGE + kind
+    derived, _ = derive(saved(ds))
+    assert derived.PixelIntensityRelationship == term
+
+
+@pytest.mark.parametrize("strip", [False, True])
+@pytest.mark.parametrize("kind", ["1.1", "1.1.1", "1.2", "1.3.1"])
+def test_digital_x_ray_states_that_values_are_not_rescaled(kind, strip):
+    ds = data_set(GRAY12, bits=12, RescaleIntercept="-1024", RescaleSlope="2", RescaleType="OD")
+    ds.SOPClassUID = STORAGE + kind
+    derived, notes = derive(saved(ds), strip=strip)
+    rescale = (derived.RescaleIntercept, derived.RescaleSlope, derived.RescaleType)
+    assert rescale == (0, 1, "US")
+    assert not notes
+
+
+def test_other_classes_lose_the_rescale_of_the_source():
+    ds = data_set(GRAY12, bits=12, RescaleIntercept="-1024", RescaleSlope="2", RescaleType="OD")
+    ds.SOPClassUID = STORAGE + "1"
+    derived, _ = derive(saved(ds))
+    assert not {"RescaleIntercept", "RescaleSlope", "RescaleType"}.intersection(derived.dir())
+
+
+@pytest.mark.parametrize("strip", [False, True])
+@pytest.mark.parametrize("kind", ["3.1", "7.2", "7.3"])
+def test_a_frame_of_a_multi_frame_class_becomes_a_secondary_capture(kind, strip):
+    ds = data_set(np.stack([GRAY12] * 3), bits=12, CineRate="30", FrameTime="33")
+    ds.FrameTimeVector = ["0", "33", "33"]
+    ds.FrameIncrementPointer = 0x00181065
+    ds.SOPClassUID = STORAGE + kind
+    derived, _ = derive(saved(ds), strip=strip)
+    assert derived.SOPClassUID == uid.SecondaryCaptureImageStorage
+    assert derived.ConversionType == "WSD"
+    of_frames = {"NumberOfFrames", "CineRate", "FrameTime", "FrameTimeVector"}
+    assert not of_frames.intersection(derived.dir())
+
+
+def test_maps_of_the_stored_values_are_left_out():
+    item = pydicom.Dataset()
+    item.RealWorldValueSlope = 2.0
+    ds = data_set(GRAY12, bits=12, RealWorldValueMappingSequence=[item])
+    derived, _ = derive(saved(ds))
+    assert "RealWorldValueMappingSequence" not in derived
+
+
+@pytest.mark.parametrize(
+    ("stated", "derived_type"),
+    [
+        ("ORIGINAL", ["DERIVED", "PRIMARY"]),
+        ("ORIGINAL\\SECONDARY", ["DERIVED", "SECONDARY"]),
+        (None, ["DERIVED", "PRIMARY"]),
+    ],
+)
+@pytest.mark.parametrize("strip", [False, True])
+def test_only_the_first_term_of_the_image_type_changes(stated, derived_type, strip):
+    derived, _ = derive(saved(data_set(GRAY12, bits=12, ImageType=stated)), strip=strip)
+    assert derived.ImageType == derived_type
+
+
+@pytest.mark.parametrize("strip", [False, True])
+def test_the_aspect_ratio_of_pixels_follows_the_size_of_the_image(strip):
+    data = saved(data_set(GRAY12, bits=12, PixelAspectRatio=["4", "3"]))
+    assert derive(data, strip=strip)[0].PixelAspectRatio == [4, 3]
+    assert derive(data, image=RESULT[::2], strip=strip)[0].PixelAspectRatio == [8, 3]
+    assert derive(data, image=RESULT[:, ::4], strip=strip)[0].PixelAspectRatio == [1, 3]
+    assert derive(data, image=RESULT[::2, ::2], strip=strip)[0].PixelAspectRatio == [4, 3]
+
+
+@pytest.mark.parametrize("stated", ["4", "0\\3", "4\\0", "-4\\3"])
+def test_an_invalid_aspect_ratio_is_not_scaled(stated):
+    data = saved(data_set(GRAY12, bits=12, PixelAspectRatio=stated.split("\\")))
+    assert "PixelAspectRatio" not in derive(data, image=RESULT[::2])[0]
 
 
 def test_values_of_fewer_bits_than_their_type_are_stored_as_such():
