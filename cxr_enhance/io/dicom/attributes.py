@@ -14,7 +14,7 @@ from cxr_enhance.io.options import check_name
 
 if TYPE_CHECKING:
     import mmap
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from cxr_enhance.io.dicom.elements import Element
 
@@ -61,16 +61,25 @@ def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
         elements = read_elements(data).by_tag
     except ValueError as error:
         raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
-    attributes = {}
-    if _PATIENT in elements:
-        raw = bytes(elements[_PATIENT].value)
-        attributes["patient"] = raw.decode("utf-8", "surrogateescape").strip(" \0")
+    attributes = {"patient": patient_id(elements)}
     for name, tag in (_CODES | _TEXTS).items():
         if tag in elements:
             attributes[name] = _text(
                 bytes(elements[tag].value[: 4 * _LONGEST]), is_code=name in _CODES
             )
     return {name: text for name, text in attributes.items() if text}
+
+
+def patient_id(by_tag: Mapping[int, Element]) -> str:
+    """Return PatientID as `pseudonym` expects it, so that one id has one pseudonym everywhere.
+
+    Bytes that are not UTF-8 are decoded with ``errors="surrogateescape"``; a backslash is a part of
+    the id. The character set that the header states does not count.
+    """
+    element = by_tag.get(_PATIENT)
+    if element is None:
+        return ""
+    return bytes(element.value).decode("utf-8", "surrogateescape").strip(" \0")
 
 
 def header_texts(

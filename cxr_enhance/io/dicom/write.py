@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cxr_enhance.io._signatures import HEAD_BYTES, RULE, image_format
+from cxr_enhance.io.dicom.attributes import patient_id
 from cxr_enhance.io.dicom.derived_header import (
     GROUPS,
     SECONDARY_CAPTURE,
@@ -136,10 +137,12 @@ def _derived(request: _Request, notes: list[str], *, with_all: bool) -> bytes:
     digest = hashlib.sha256(source).hexdigest()
     header: DicomHeader | None = None
     stored: Stored | None = None
+    patient = ""
     if image_format(source[:HEAD_BYTES]) == "DICOM":
         data_set = pydicom.dcmread(io.BytesIO(source), force=True, stop_before_pixels=True)
         elements = read_elements(source)
         header = read_header(elements)
+        patient = patient_id(elements.by_tag)
         loss: Loss | None = loss_of_dicom(elements, header)
         if header.overlay_bits and header.frames == 1 and not holds_fragments(elements):
             stored = stored_words(elements, header, 0)
@@ -158,7 +161,9 @@ def _derived(request: _Request, notes: list[str], *, with_all: bool) -> bytes:
     )
     state_loss(data_set, loss)
     if request.strip_identity:
-        data_set = stripped(pydicom, data_set, digest, request.key, notes)
+        data_set = stripped(
+            pydicom, data_set, digest, patient=patient, key=request.key, notes=notes
+        )
     else:
         _refer_to_source(pydicom, data_set, source_class)
         _mend_group_uids(data_set, digest)

@@ -10,6 +10,7 @@ import struct
 import numpy as np
 import pytest
 
+from cxr_enhance.io.dicom.attributes import dicom_attributes
 from cxr_enhance.io.dicom.pseudonym import pseudonym
 from cxr_enhance.io.dicom.write import derived_dicom
 from cxr_enhance.io.options import ReadOptions
@@ -315,6 +316,26 @@ def test_a_key_gives_patients_pseudonyms_and_uids_that_only_it_can_make():
         assert len(values) == 3, keyword
         assert all(uid.UID(value).is_valid for value in values)
     assert derive(data, strip=True, key=KEY)[0].StudyInstanceUID == derived.StudyInstanceUID
+
+
+@pytest.mark.parametrize(
+    ("patient", "charset"),
+    [
+        ("4711", None),
+        ("M\u00fcller1", "ISO_IR 100"),
+        ("M\u00fcller1", "ISO_IR 192"),
+        ("A\\B", None),
+        ("\u0418\u0432\u0430\u043d", "ISO_IR 144"),
+    ],
+)
+def test_a_patient_has_the_pseudonym_of_other_commands(tmp_path, patient, charset):
+    ds = data_set(GRAY12, bits=12, PatientID=patient)
+    if charset is not None:
+        ds.SpecificCharacterSet = charset
+    data = saved(ds)
+    (tmp_path / "scan").write_bytes(data)
+    derived, _ = derive(data, strip=True, key=KEY)
+    assert derived.PatientID == pseudonym(dicom_attributes(tmp_path / "scan")["patient"], KEY)
 
 
 def test_a_patient_without_an_identifier_has_no_pseudonym():
