@@ -25,10 +25,10 @@ from cxr_enhance.io.dicom.windowing import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from mmap import mmap
 
     from cxr_enhance._types import Image
-    from cxr_enhance.io.dicom.elements import Elements
+    from cxr_enhance.io._content import Content
+    from cxr_enhance.io.dicom.elements import Elements, View
     from cxr_enhance.io.dicom.header import DicomHeader
     from cxr_enhance.io.options import ReadOptions
 
@@ -156,7 +156,7 @@ def shown_frame(frame: StoredFrame, options: ReadOptions) -> Decoded:
     return Decoded(image, notes, header.inverted, padding, bits, decoder, header.pixel_spacing)
 
 
-def dicom_header(data: bytes | mmap) -> tuple[DicomHeader, list[str]]:
+def dicom_header(data: Content) -> tuple[DicomHeader, list[str]]:
     """Return the header of a DICOM file and the notes on it, without decoding pixels."""
     elements = read_elements(data)
     check_holds_image(elements)
@@ -170,7 +170,7 @@ def dicom_header(data: bytes | mmap) -> tuple[DicomHeader, list[str]]:
     return header, elements.notes
 
 
-def _compare(elements: Elements, pixels: memoryview, header: DicomHeader) -> None:
+def _compare(elements: Elements, pixels: View, header: DicomHeader) -> None:
     """Note contradictions between header and pixels that are visible without decoding."""
     is_unusual = header.high_bit != header.bits_stored - 1
     if holds_fragments(elements):

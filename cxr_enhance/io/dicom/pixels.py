@@ -31,7 +31,7 @@ from cxr_enhance.io.dicom.plugins import (
 if TYPE_CHECKING:
     from cxr_enhance._types import Image
     from cxr_enhance.io.dicom.codec import CodeStream
-    from cxr_enhance.io.dicom.elements import Elements
+    from cxr_enhance.io.dicom.elements import Elements, View
     from cxr_enhance.io.dicom.header import DicomHeader
 
 
@@ -62,7 +62,7 @@ def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Stored:
         raise ValueError(f"{RULE}; got a DICOM file without pixel data.")
     notes = elements.notes
     if holds_fragments(elements):
-        data = compressed_frame(elements.pixels, elements, header, frame)
+        data = compressed_frame(memoryview(elements.pixels[:]), elements, header, frame)
         stream = code_stream(data)
         header, syntax = corrected_header(data, stream, header, notes)
         check_stream(stream, data, header, syntax)
@@ -104,7 +104,7 @@ def _word_type(header: DicomHeader) -> type[np.uint8] | type[np.uint16]:
     return np.uint8 if header.bits_stored <= 8 else np.uint16
 
 
-def _native_frame(pixels: memoryview, vr: str, header: DicomHeader, frame: int) -> Image:
+def _native_frame(pixels: View, vr: str, header: DicomHeader, frame: int) -> Image:
     samples = 2 if header.photometric == "YBR_FULL_422" else header.samples
     count = header.height * header.width * samples
     size = count * header.bits_allocated // 8
