@@ -105,7 +105,8 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     arithmetic is that of the standard (PS3.3 C.7.6.3, C.11.1, C.11.2) in binary64. The range that
     the header allows is moved to 0..2**bits - 1 and rounded half to even: unsigned data without
     rescale do not change, signed data lose their negative offset. In native pixels, spare bits
-    above the stored bits are ignored; compressed values beyond the stored range are clipped. Where
+    above the stored bits are ignored, as are overlays in losslessly compressed words; other
+    compressed values beyond the stored range are clipped. Where
     header and pixels contradict each other and the pixels show what is right, the pixels count, and
     a note is made. In enhanced multi-frame files the functional groups of the frame count.
     """

@@ -14,6 +14,7 @@ from cxr_enhance.io.dicom.codec import (
     code_stream,
     corrected_header,
     is_compressed,
+    is_lossless,
 )
 from cxr_enhance.io.dicom.decoder_pool import decode_in_child_process
 from cxr_enhance.io.dicom.frames import compressed_frame, holds_fragments, native_bytes
@@ -67,6 +68,11 @@ def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Stored:
         header, syntax = corrected_header(data, stream, header, notes)
         check_stream(stream, data, header, syntax)
         values, decoder = _decoded(data, stream, header, syntax)
+        if stream is not None and is_lossless(syntax) and _has_overlays_above(stream, header):
+            header = dataclasses.replace(header, bits_allocated=8 if stream.bits <= 8 else 16)
+            whole = values & ((1 << stream.bits) - 1)
+            words = whole.astype(np.uint8 if header.bits_allocated == 8 else np.uint16, copy=False)
+            return _in_place(np.ascontiguousarray(words), header, notes, decoder)
         if syntax != RLE:
             return Stored(_within_range(values, stream, header, notes), header, decoder)
         words = values.astype(np.uint8 if header.bits_allocated == 8 else np.uint16, copy=False)
@@ -79,6 +85,11 @@ def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Stored:
     else:
         words = _native_colour(words, header)
     return _in_place(words, header, notes)
+
+
+def _has_overlays_above(stream: CodeStream, header: DicomHeader) -> bool:
+    """Return whether the header declares overlays in bits of the stream above the stored bits."""
+    return header.overlay_bits & ((1 << stream.bits) - 1) >= 1 << header.bits_stored
 
 
 def _in_place(words: Image, header: DicomHeader, notes: list[str], decoder: str = "") -> Stored:

@@ -55,6 +55,48 @@ def test_decoded_pixels_above_the_stored_range_are_white(name):
     assert "384 pixels beyond the range of Bits Stored 12" in notes
 
 
+def with_overlays(pixels, bits, *positions):
+    """Return a data set whose pixels hold overlays in the bits at `positions`."""
+    words = pixels.view(np.uint16) & ((1 << bits) - 1)
+    for number, position in enumerate(positions):
+        words[4 + number : 9] |= 1 << position
+    ds = data_set(words, bits=bits)
+    ds.PixelRepresentation = int(pixels.dtype.kind == "i")
+    for number, position in enumerate(positions):
+        group = 0x6000 + 2 * number << 16
+        ds.add_new(group | 0x0010, "US", ds.Rows)
+        ds.add_new(group | 0x0011, "US", ds.Columns)
+        ds.add_new(group | 0x0100, "US", 16)
+        ds.add_new(group | 0x0102, "US", position)
+    return ds, words
+
+
+@pytest.mark.parametrize("syntax", [uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.JPEGLossless])
+@pytest.mark.parametrize("pixels", [GRAY12, SIGNED12, GRAY12 >> 4])
+@pytest.mark.parametrize("positions", [(12,), (14,), (12, 13)])
+def test_overlays_in_losslessly_compressed_words_are_ignored_as_in_native_words(
+    syntax, pixels, positions
+):
+    bits = int(pixels.max()).bit_length() + (pixels.dtype.kind == "i")
+    ds, words = with_overlays(pixels, bits, *positions)
+    native, _ = read_with_notes(saved(ds))
+    frame = {
+        uid.JPEGLSLossless: lambda: near_lossless(words, 0),
+        uid.JPEG2000Lossless: lambda: j2k(words, 16),
+        uid.JPEGLossless: lambda: jpeg_lossless(words, bits=16),
+    }[syntax]()
+    image, notes = read_with_notes(saved(ds, syntax, [frame]))
+    assert_same_image(image, native)
+    assert not notes
+
+
+def test_overlays_in_words_that_may_be_lossy_are_clipped():
+    ds, words = with_overlays(GRAY12, 12, 12)
+    image, notes = read_with_notes(saved(ds, uid.JPEG2000, [j2k(words, 16)]))
+    assert_same_image(image, np.minimum(words, 4095))
+    assert "beyond the range of Bits Stored 12" in notes
+
+
 def test_near_lossless_overshoot_of_jpeg_ls_is_white():
     pixels = np.random.default_rng(0).integers(4080, 4096, (16, 16)).astype(np.uint16)
     pixels[0, 0] = 4200  # without it the encoder would choose 12 bits
