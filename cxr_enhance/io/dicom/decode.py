@@ -14,7 +14,7 @@ from cxr_enhance.io.dicom.grayscale import rescaled_range, stored_range
 from cxr_enhance.io.dicom.header import read_header
 from cxr_enhance.io.dicom.no_image import check_holds_image
 from cxr_enhance.io.dicom.padding import darken_padding
-from cxr_enhance.io.dicom.pixels import stored_words
+from cxr_enhance.io.dicom.pixels import check_native_length, stored_words
 from cxr_enhance.io.dicom.windowing import (
     apply_table,
     changes_nothing,
@@ -181,3 +181,5 @@ def _compare(elements: Elements, pixels: View, header: DicomHeader) -> None:
             elements.notes.append(f"High Bit {header.high_bit} of {header.bits_stored} bits stored")
     elif is_unusual and header.samples == 1:
         stored_words(elements, header, 0)
+    else:
+        check_native_length(len(pixels), header, elements.notes)

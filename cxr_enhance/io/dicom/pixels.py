@@ -79,6 +79,7 @@ def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Stored:
         return _in_place(np.ascontiguousarray(words), header, notes, decoder)
     if is_compressed(header.transfer_syntax):
         notes.append(f"native pixels under transfer syntax {header.transfer_syntax}")
+    check_native_length(len(elements.pixels), header, notes)
     words = _native_frame(elements.pixels, elements.pixels_vr, header, frame)
     if header.samples == 1:
         words = words.reshape(header.height, header.width)
@@ -115,10 +116,36 @@ def _word_type(header: DicomHeader) -> type[np.uint8] | type[np.uint16]:
     return np.uint8 if header.bits_stored <= 8 else np.uint16
 
 
-def _native_frame(pixels: View, vr: str, header: DicomHeader, frame: int) -> Image:
+def check_native_length(length: int, header: DicomHeader, notes: list[str]) -> None:
+    """Note native pixel data that are longer than the header states.
+
+    Raises
+    ------
+    ValueError
+        If the pixel data of a YBR_FULL_422 image have no shared colour values: then they are RGB or
+        YBR_FULL, and nothing shows which.
+    """
+    declared = header.frames * _native_frame_size(header)
+    if length <= declared + declared % 2:  # a byte makes the length even
+        return
+    if header.photometric == "YBR_FULL_422" and length - declared * 3 // 2 in (0, 1):
+        raise ValueError(
+            f"{RULE}; got a DICOM image in YBR_FULL_422 whose pixel data have 3 bytes a pixel. "
+            "Correct its Photometric Interpretation to RGB or YBR_FULL."
+        )
+    notes.append(
+        f"pixel data have {length} bytes, the header states {declared}; the rest is left out"
+    )
+
+
+def _native_frame_size(header: DicomHeader) -> int:
+    """Return the number of bytes that the header states for a frame of native pixels."""
     samples = 2 if header.photometric == "YBR_FULL_422" else header.samples
-    count = header.height * header.width * samples
-    size = count * header.bits_allocated // 8
+    return header.height * header.width * samples * header.bits_allocated // 8
+
+
+def _native_frame(pixels: View, vr: str, header: DicomHeader, frame: int) -> Image:
+    size = _native_frame_size(header)
     if len(pixels) < (frame + 1) * size:
         raise ValueError(
             f"{RULE}; got a DICOM file whose pixel data are short: {header.frames} frames of "
