@@ -156,7 +156,12 @@ def _data_set(view: View, start: int, elements: Elements) -> tuple[View, int, bo
             syntax = EXPLICIT_LITTLE if _is_vr(view[start + 4 : start + 6]) else IMPLICIT_LITTLE
         elements.transfer_syntax = syntax
     elements.order = ">" if syntax == EXPLICIT_BIG else "<"
-    return view, start, syntax != IMPLICIT_LITTLE
+    explicit = syntax != IMPLICIT_LITTLE
+    # In implicit VR, letters here would be a length of more than 16 KB of the first element.
+    if not explicit and _is_vr(bytes(view[start + 4 : start + 6])):
+        elements.notes.append("transfer syntax of implicit VR, elements have explicit VR; read so")
+        explicit = True
+    return view, start, explicit
 
 
 class Walk:
