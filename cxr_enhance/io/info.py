@@ -11,7 +11,7 @@ from cxr_enhance.io._content import Cut, documented_errors, opened, unpack
 from cxr_enhance.io._signatures import HEAD_BYTES, READ, RULE, image_format
 from cxr_enhance.io._tiff import tiff_first_page
 from cxr_enhance.io.dicom.decode import dicom_header
-from cxr_enhance.io.options import check_name
+from cxr_enhance.io.options import check_source
 from cxr_enhance.io.samples import member_of, read_member
 
 if TYPE_CHECKING:
@@ -127,11 +127,7 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     if isinstance(source, bytes | bytearray | memoryview):
         with documented_errors():
             return _info(bytes(source))
-    if not isinstance(source, str | os.PathLike):
-        raise TypeError(
-            f"`source` must be a file's name or its bytes; got {type(source).__name__}."
-        )
-    check_name(source, "source")
+    check_source(source)
     member = member_of(source)
     try:
         if member is not None:
