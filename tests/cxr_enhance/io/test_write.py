@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 
@@ -231,6 +232,40 @@ def test_rejects_sixteen_bits_where_the_format_has_eight(tmp_path, extension):
     with pytest.raises(ValueError, match=r"must have dtype uint8 for .*; got uint16\. Write \.png"):
         write_image(tmp_path / f"scan{extension}", IMAGES["gray-16"])
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("white", [65_535, 4095, 300, 255, 3, 0])
+def test_the_cure_for_sixteen_bits_keeps_as_many_levels_as_fit_eight_bits(tmp_path, white):
+    image = np.linspace(0, white, 64 * 64).astype(np.uint16).reshape(64, 64)
+    with pytest.raises(ValueError, match="must have dtype uint8") as caught:
+        write_image(tmp_path / "scan.jpg", image)
+    cure = re.search(r"with (.*)\.$", str(caught.value))[1]
+    reduced = eval(cure, {"image": image, "np": np})  # the cure, taken literally
+    assert reduced.dtype == np.uint8
+    assert np.all(np.diff(reduced.reshape(-1).astype(int)) >= 0)
+    assert reduced.max() == white >> max(white.bit_length() - 8, 0)
+    write_image(tmp_path / "scan.jpg", reduced)
+
+
+@pytest.mark.parametrize(
+    ("extension", "shape", "dtype", "cure"),
+    [
+        (".jpg", (2, 2), np.uint16, "Choose --format png."),
+        (".jpg", (1, 65_501), np.uint8, "Choose --format png or npy."),
+        (".png", (1, 1_000_001), np.uint8, "Choose --format npy."),
+    ],
+)
+def test_the_cure_for_a_command_is_an_option(extension, shape, dtype, cure):
+    with pytest.raises(ValueError, match="`image` must") as caught:
+        encode_image(np.zeros(shape, dtype), extension, 95)
+    assert str(caught.value).endswith(cure)
+    larger = re.search(r"(\w+)\.$", cure)[1]
+    assert len(encode_image(np.zeros(shape, dtype), f".{larger}", 95))
+
+
+def test_the_cure_for_a_side_too_long_for_tiff_is_no_tiff(tmp_path):
+    with pytest.raises(ValueError, match=r"Write \.npy\.$"):
+        write_image(tmp_path / "scan.tif", np.zeros((1, 2**20 + 1), np.uint8))
 
 
 @pytest.mark.parametrize(("extension", "side"), [(".jpg", 65_501), (".webp", 16_384)])

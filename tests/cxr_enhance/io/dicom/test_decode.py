@@ -342,6 +342,18 @@ def test_bare_data_sets_are_read(explicit):
         assert_same_image(read_image(file.getvalue()), GRAY12)
 
 
+def test_explicit_elements_under_a_transfer_syntax_of_implicit_vr_are_read():
+    stated, implicit = b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2\0\0\0"
+    data = saved(data_set(GRAY12, bits=12))
+    assert data.count(stated) == 1
+    data = data.replace(stated, implicit)
+    note = "transfer syntax of implicit VR, elements have explicit VR"
+    with pytest.warns(UserWarning, match=note):
+        assert_same_image(read_image(data), GRAY12)
+    assert any(note in text for text in image_info(data).notes)
+    assert_same_image(pydicom.dcmread(io.BytesIO(data)).pixel_array, GRAY12)
+
+
 @pytest.mark.parametrize("start", [b"MZ\x90\0", b"\x7fELF", b"II*\0", b"\xff\xd8\xff\xe0"])
 def test_what_stands_in_the_preamble_does_no_harm(start):
     data = saved(data_set(GRAY8))
