@@ -38,6 +38,14 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
+def header_of(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the columns of a CSV; an empty list if the file has no header.
+
+    The rules and errors are those of `read_rows`.
+    """
+    return next(cells_of(path), [])
+
+
 def cells_of(path: str | os.PathLike[str]) -> Iterator[list[str]]:
     """Yield the header of a CSV, then the cells of one row at a time.
 

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.choices import ALL, Choices
-from cxr_models.records.csv_files import read_rows
+from cxr_models.records.csv_files import header_of
 from cxr_models.records.duplicates import MAX_DISTANCE
 from cxr_models.records.examine import examine, read_headers
 from cxr_models.records.index import Index, index_csv, index_folder, keep_chosen
@@ -92,8 +92,8 @@ def list_images(
         files in the folder.
     columns : mapping of str to str, optional
         Source of each column of the manifest in the CSVs; see `Layout.columns`. None uses the
-        columns of the layout or, if the layout has none, the columns of the first CSV whose names
-        are columns of a manifest.
+        columns of the layout or, if the layout has none, the columns of the CSVs whose names are
+        columns of a manifest.
     choices : Choices, optional
         Choice of the images to keep, and of their labels. None uses the default choices.
     drop_split : bool, default False
@@ -205,7 +205,7 @@ def _layout_of(
     if columns is not None:
         layout = dataclasses.replace(layout, columns={**layout.columns, **columns})
     if not layout.columns:
-        layout = dataclasses.replace(layout, columns=_columns_of_manifest(csvs[0]))
+        layout = dataclasses.replace(layout, columns=_columns_of_manifest(csvs))
     return layout
 
 
@@ -229,22 +229,25 @@ def _check_pattern(pattern: str) -> None:
         ) from error
 
 
-def _columns_of_manifest(path: Path) -> dict[str, str]:
-    """Return the columns of the manifest that a CSV has, each mapped to itself.
+def _columns_of_manifest(csvs: Sequence[Path]) -> dict[str, str]:
+    """Return the columns of the manifest that at least one CSV has, each mapped to itself.
 
     Raises
     ------
     ValueError
-        If the CSV has no column ``file`` or ``label``.
+        If no CSV has a column ``file``, or none has a column ``label``.
     """
-    rows = read_rows(path)
-    findings, _ = further_columns(rows[0] if rows else ())
-    names = (*COLUMNS, *HEADER_COLUMNS, *findings)
-    columns = {name: name for name in names if rows and name in rows[0]}
+    headers = [header_of(path) for path in csvs]
+    present = list(dict.fromkeys(name for header in headers for name in header))
+    findings, _ = further_columns(present)
+    columns = {name: name for name in (*COLUMNS, *HEADER_COLUMNS, *findings) if name in present}
     if not {"file", "label"} <= columns.keys():
+        shown = "; ".join(
+            f"{str(path)!r}, which has {', '.join(header) or 'no columns'}"
+            for path, header in zip(csvs, headers, strict=True)
+        )
         raise ValueError(
-            f"`--csv` must have the columns file and label; got {str(path)!r}, which has "
-            f"{', '.join(rows[0]) if rows else 'no rows'}. Name its columns with --columns or "
-            "--layout."
+            f"`--csv` must have the columns file and label; got {shown}. Name its columns with "
+            "--columns or --layout."
         )
     return columns
