@@ -5,9 +5,11 @@ A layout states the source of each value: a column, a template of columns, a con
 
 from __future__ import annotations
 
+import re
+import string
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_models.records.csv_files import read_rows
+from cxr_models.records.joined_tables import join_tables
 from cxr_models.records.layouts.facts import ImageRow
 from cxr_models.records.layouts.values import FindingsOf
 from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS
@@ -29,7 +31,8 @@ class CsvRows(NamedTuple):
     # all other rows: the file (or the number of the row, if it has no file) and the reason
     unused: list[tuple[str, str]]
     groups: dict[str, str]  # group of each file
-    columns: Collection[str]  # names of the columns of the CSV
+    columns: Collection[str]  # names of the columns of the CSVs
+    remarks: Sequence[str]  # sentences about rows that could not be joined
 
 
 def rows_of_csvs(
@@ -40,8 +43,8 @@ def rows_of_csvs(
     Raises
     ------
     ValueError
-        If a column is missing, a CSV has no column in common with those before it, a finding has a
-        value that is not allowed, or no row has a label.
+        If a column is missing, CSVs cannot be joined (see `join_tables`), a finding has a value
+        that is not allowed, or no row has a label.
     OSError
         If a CSV cannot be read.
     """
@@ -49,11 +52,13 @@ def rows_of_csvs(
     makes_label = bool(choices.label_from or choices.priority)
     needs_label = not makes_label and ("label" in layout.columns or not findings)
     _check_columns(layout, findings, {"file", "label"} if needs_label else {"file"})
-    table = _joined([read_rows(name) for name in csvs])
-    result = CsvRows([], [], {}, table[0].keys() if table else ())
-    findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
     extra = choices.columns()
-    for number, row in enumerate(table, start=1):
+    used = {name for rule in layout.columns.values() for name in _columns_in(rule)}
+    tables = join_tables(csvs, {*used, *extra})
+    result = CsvRows([], [], {}, tables.columns(), tables.remarks)
+    findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
+    for number, joined_row in enumerate(tables.rows, start=1):
+        row = joined_row.cells
         values = {name: _value(rule, row) for name, rule in layout.columns.items()}
         label = values.pop("label", "")
         label = layout.labels.get(label, label)
@@ -71,7 +76,9 @@ def rows_of_csvs(
             lacking = "label" if values["file"] else "file"
             result.unused.append((values["file"] or f"row {number}", f"no {lacking} in its row"))
     if not result.rows:
-        raise ValueError(f"`csv` must hold at least one row with a label; got {len(table)} rows.")
+        raise ValueError(
+            f"`csv` must hold at least one row with a label; got {len(tables.rows)} rows."
+        )
     return result
 
 
@@ -83,6 +90,17 @@ def _check_columns(layout: Layout, findings: Sequence[str], needed: set[str]) ->
             f"`columns` must name file, and label or {FINDING}NAME, and may name "
             f"{', '.join(nameable[2:])}; got {', '.join(layout.columns) or 'none'}."
         )
+
+
+def _columns_in(rule: str) -> set[str]:
+    """Return the columns that a rule names, and the rule itself, which may be a column."""
+    try:
+        fields = {
+            re.split(r"[.[]", name)[0] for _, name, _, _ in string.Formatter().parse(rule) if name
+        }
+    except ValueError:  # `_value` reports it
+        fields = set()
+    return {rule, *rule.split("|"), *fields}
 
 
 def _value(rule: str, row: Mapping[str, str]) -> str:
@@ -113,17 +131,3 @@ def _is_one(text: str) -> bool:
         return float(text) == 1.0
     except ValueError:
         return False
-
-
-def _joined(tables: Sequence[list[dict[str, str]]]) -> list[dict[str, str]]:
-    rows = tables[0]
-    for table in tables[1:]:
-        shared = [name for name in (table[0] if table else {}) if rows and name in rows[0]]
-        if not shared:
-            raise ValueError("`csv` must share at least one column with the first; got none.")
-        by_key = {tuple(row[name] for name in shared): row for row in table}
-        empty = dict.fromkeys(table[0], "")
-        rows = [
-            {**empty, **by_key.get(tuple(row[name] for name in shared), {}), **row} for row in rows
-        ]
-    return rows

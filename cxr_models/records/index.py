@@ -99,6 +99,7 @@ class Index:
     absent: int = 0  # number of these images whose file does not exist
     # number of records whose label was made from several present findings
     num_several_findings: int = 0
+    remarks: tuple[str, ...] = ()  # sentences about rows of CSVs that could not be joined
 
 
 def index_of(recorded: Recorded, skipped: Sequence[Skipped] = ()) -> Index:
@@ -235,7 +236,8 @@ def index_csv(
     source : str or PathLike
         Folder to which the file names in the CSV are relative. It is not read.
     csvs : sequence of str or PathLike
-        Paths of the CSVs. The first CSV lists the files. Each other CSV adds columns to its rows.
+        Paths of the CSVs. The first CSV lists the files. Each other CSV adds columns to its rows;
+        see `cxr_models.records.joined_tables.join_tables`.
     layout : Layout
         Source of each column of the manifest. A column ``finding:NAME`` is a finding. If
         ``patient_pattern`` is not empty, it finds the patient id in the file name.
@@ -251,8 +253,8 @@ def index_csv(
     Raises
     ------
     ValueError
-        If a column is missing, a CSV has no column in common with those before it, a finding has a
-        value that is not allowed, a file is listed twice, or no row has a label.
+        If a column is missing, CSVs cannot be joined, a finding has a value that is not allowed, a
+        file is listed twice, or no row has a label.
     OSError
         If a CSV cannot be read.
     """
@@ -261,6 +263,7 @@ def index_csv(
     table = rows_of_csvs(csvs, layout, choices)
     unused = [Skipped(file=file, reason=reason) for file, reason in table.unused]
     index = index_of(record_rows(table.rows, choices, columns=table.columns), unused)
+    index = dataclasses.replace(index, remarks=tuple(table.remarks))
     if not any(table.groups.values()):
         return index
     records = (

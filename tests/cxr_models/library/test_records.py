@@ -103,6 +103,16 @@ def test_what_a_user_must_know_is_a_warning(scans):
     assert {warning.filename for warning in warned} == {__file__}
 
 
+def test_rows_of_a_table_that_have_no_row_in_another_are_counted(scans, tmp_path):
+    files = [{"file": f"covid/covid-p0-{n}.png", "label": "a", "id": n} for n in (0, 1)]
+    write_csv(tmp_path / "files.csv", files)
+    write_csv(tmp_path / "patients.csv", [{"id": 1, "patient": "p0"}])
+    with pytest.warns(UserWarning, match="have no row|No patient") as warned:
+        manifest = cxm.index(scans, csv=[tmp_path / "files.csv", tmp_path / "patients.csv"])
+    assert str(warned[0].message).startswith("1 of 2 rows of files.csv have no row in patients.csv")
+    assert [record.patient for record in manifest.records] == ["", "p0"]
+
+
 def test_errors_name_arguments(scans, tmp_path):
     with pytest.raises(NotADirectoryError, match="`folder` must be a folder; got"):
         cxm.index(scans / "covid" / "covid-p0-0.png")

@@ -1,0 +1,37 @@
+import pytest
+
+from cxr_models.records.choices import Choices
+from cxr_models.records.csv_rows import rows_of_csvs
+from cxr_models.records.layouts import Layout
+
+
+def rows(folder, tables, columns, **choices):
+    for name, text in tables.items():
+        (folder / name).write_text(text)
+    csvs = [folder / name for name in tables]
+    return rows_of_csvs(csvs, Layout(columns=columns), Choices(**choices))
+
+
+@pytest.mark.parametrize(
+    ("rule", "column"),
+    [("dx", "dx"), ("{dx:.1}/{id}", "dx"), ("{dx[0]}", "dx"), ("covid|virus", "virus")],
+)
+def test_rows_that_are_joined_must_agree_in_the_columns_that_a_rule_names(tmp_path, rule, column):
+    tables = {
+        "a.csv": "file,id\n1.png,1\n",
+        "b.csv": "id,dx,covid,virus,note\n1,x,0,1,n\n1,x,0,1,m\n",
+    }
+    assert len(rows(tmp_path, tables, {"file": "file", "label": rule}).rows) == 1
+    tables["b.csv"] = "id,dx,covid,virus,note\n1,x,0,1,n\n1,y,0,0,n\n"
+    with pytest.raises(ValueError, match=f"lines 2 and 3 have id '1', and {column} "):
+        rows(tmp_path, tables, {"file": "file", "label": rule})
+
+
+@pytest.mark.parametrize("choice", ["keep", "where"])
+def test_rows_that_are_joined_must_agree_in_columns_that_are_asked_for(tmp_path, choice):
+    tables = {"a.csv": "file,id\n1.png,1\n", "b.csv": "id,dx,ward\n1,x,n\n1,x,m\n"}
+    choices = {"keep": ("ward",)} if choice == "keep" else {"where": {"ward": frozenset("n")}}
+    columns = {"file": "file", "label": "dx"}
+    assert len(rows(tmp_path, tables, columns).rows) == 1
+    with pytest.raises(ValueError, match="and ward 'n' and 'm'"):
+        rows(tmp_path, tables, columns, **choices)
