@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from cxr_models.records.labels import Labeller
 from cxr_models.records.layouts.harmony import harmonised
 from cxr_models.records.layouts.values import with_blanks_absent
-from cxr_models.records.manifest import FINDING, Record
+from cxr_models.records.manifest import FINDING, Record, further_columns
 from cxr_models.records.scan import may_be_dicom
-from cxr_models.records.selection import MANIFEST_COLUMNS, reason_to_leave_out
+from cxr_models.records.selection import (
+    MANIFEST_COLUMNS,
+    is_of_manifest,
+    reason_to_leave_out,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -193,6 +197,7 @@ class _Maker:
         """Raise ValueError if the choices name a column or use findings that the set lacks."""
         if not self._names:
             self._check_without_findings()
+        self._check_kept()
         findings = {FINDING + name for name in self._names}
         for option, chosen, available in (
             ("--keep", self._choices.keep, set(columns)),
@@ -208,11 +213,23 @@ class _Maker:
                     raise ValueError(
                         f"`{option}` must name columns with one value for each image; got {name!r}."
                     )
-            if option == "--keep" and (reserved := MANIFEST_COLUMNS & set(chosen)):
-                raise ValueError(
-                    f"`--keep` must name columns that a manifest does not have itself; got "
-                    f"{', '.join(sorted(reserved))}."
-                )
+
+    def _check_kept(self) -> None:
+        """Raise ValueError if a column to keep has a name that means something in a manifest."""
+        _, free = further_columns(self._choices.keep)
+        reserved = [name for name in self._choices.keep if name not in free]
+        if not reserved:
+            return
+        name = reserved[0]
+        cure = "To keep a column of your own CSV, give it another name in the CSV."
+        if is_of_manifest(name):
+            cure = (
+                "It is written without --keep; of your own CSV, it is read with --columns "
+                f"{name}=COLUMN."
+            )
+        raise ValueError(
+            f"`--keep` must name columns that mean nothing in a manifest; got {name!r}. {cure}"
+        )
 
     def _check_without_findings(self) -> None:
         """Raise ValueError if the choices have a rule for findings; the set has no findings."""
