@@ -27,7 +27,7 @@ from cxr_models.records.recording import (
     searched,
 )
 from cxr_models.records.scan import NO_TEXT, as_text, find_images
-from cxr_models.records.selection import NOT_ASKED_FOR, is_of_manifest, reason_to_leave_out
+from cxr_models.records.selection import HEADER_FIELDS, NOT_ASKED_FOR, reason_to_leave_out
 
 if TYPE_CHECKING:
     import os
@@ -313,12 +313,12 @@ def keep_labels(index: Index, labels: Mapping[str, str]) -> Index:
 
 
 def keep_chosen(index: Index, choices: Choices) -> Index:
-    """Skip the records whose view, modality or columns do not match the choices.
+    """Skip the records whose view, modality or other value of a header does not match the choices.
 
-    Only columns of the manifest are compared. Columns of a set were compared when its rows were
-    read, and records need not have them.
+    Only columns that DICOM headers fill are compared. All other columns were compared with the
+    values of the set when its rows were read; records need not have these values any more.
     """
-    where = {name: values for name, values in choices.where.items() if is_of_manifest(name)}
+    where = {name: values for name, values in choices.where.items() if name in HEADER_FIELDS}
     choices = dataclasses.replace(choices, where=where)
     records, skipped = [], list(index.skipped)
     for record in index.records:

@@ -13,6 +13,7 @@ from cxr_models.records.choices import ALL, Choices
 from cxr_models.records.csv_files import header_of
 from cxr_models.records.duplicates import MAX_DISTANCE
 from cxr_models.records.examine import examine, read_headers
+from cxr_models.records.header_patients import keep_patients
 from cxr_models.records.index import Index, index_csv, index_folder, keep_chosen
 from cxr_models.records.known_sets import index_set, recognise
 from cxr_models.records.layouts import LAYOUTS, Layout
@@ -166,9 +167,14 @@ def open_images(
     Index
         Records of the images that can be read and match the choices.
     """
+    image_index = listed.image_index
+    if patients := listed.choices.where.get("patient"):
+        image_index = keep_patients(
+            image_index, source, patients, name_patient=name_patient, progress=progress
+        )
     if decode:
         result = examine(
-            listed.image_index,
+            image_index,
             source,
             max_distance=max_distance,
             name_patient=name_patient,
@@ -177,9 +183,7 @@ def open_images(
             progress=progress,
         )
     else:
-        result = read_headers(
-            listed.image_index, source, name_patient=name_patient, progress=progress
-        )
+        result = read_headers(image_index, source, name_patient=name_patient, progress=progress)
     if any(may_be_dicom(record.file) for record in result.records):
         result = keep_chosen(result, listed.choices)
     return result

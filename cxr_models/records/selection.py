@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from cxr_models.records.choices import Choices
 
 MANIFEST_COLUMNS = frozenset((*COLUMNS, *HEADER_COLUMNS))
-_OF_HEADERS = frozenset(("patient", "view", *HEADER_COLUMNS))
+# Columns that DICOM headers fill where the set states nothing, without `patient`: records contain
+# another name of the patient, so `cxr_models.records.header_patients` compares patients.
+HEADER_FIELDS = frozenset(("view", *HEADER_COLUMNS))
+_OF_HEADERS = HEADER_FIELDS | {"patient"}
 NOT_ASKED_FOR = "not asked for"  # end of the reason if a choice of the user or a default decides
 
 

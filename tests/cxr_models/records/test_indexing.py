@@ -1,6 +1,10 @@
 import pytest
 
-from cxr_models.records.indexing import list_images
+from cxr_models.records.choices import Choices
+from cxr_models.records.index import keep_labels
+from cxr_models.records.indexing import list_images, open_images
+from tests.cxr_models.records.trees import readers
+from tests.cxr_models.records.trees.files import dicom
 
 
 def table(path, *lines):
@@ -31,3 +35,50 @@ def test_csvs_without_a_label_are_named_with_their_columns(tmp_path):
     ]
     with pytest.raises(ValueError, match=r"got '.*a\.csv', which has file, id; '.*b\.csv', which"):
         list_images(tmp_path, csvs=csvs)
+
+
+@pytest.fixture
+def vindr(tmp_path):
+    pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
+    readers.vindr_cxr(tmp_path)
+    return tmp_path
+
+
+def opened(source, *, name_patient=None, labels=None, csvs=(), columns=None, **choices):
+    listed = list_images(source, csvs=csvs, columns=columns, choices=Choices(**choices))
+    listed = listed._replace(image_index=keep_labels(listed.image_index, labels or {}))
+    return open_images(listed, source, decode=False, name_patient=name_patient)
+
+
+@pytest.mark.parametrize("official_split", [False, True])
+def test_dicom_images_are_chosen_by_the_part_that_the_set_states(vindr, official_split):
+    index = opened(vindr, where={"split": {"test"}}, official_split=official_split)
+    assert len(index.records) == 2
+    assert all("/test/" in record.file for record in index.records)
+    assert {record.split for record in index.records} == {"test" if official_split else ""}
+
+
+def test_dicom_images_are_chosen_by_the_label_that_the_set_states(tmp_path):
+    pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
+    dicom(tmp_path / "covid/1.dcm", 1)
+    dicom(tmp_path / "normal/2.dcm", 2)
+    index = opened(tmp_path, where={"label": {"covid"}}, labels={"covid": "COVID"})
+    assert [(record.file, record.label) for record in index.records] == [("covid/1.dcm", "COVID")]
+
+
+@pytest.mark.parametrize("name_patient", [None, str.lower], ids=["without a name", "with a name"])
+def test_dicom_images_are_chosen_by_the_patient_and_other_values_of_their_headers(
+    tmp_path, name_patient
+):
+    pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
+    for number, (patient, sex) in enumerate((("P1", "F"), ("P1", "M"), ("P2", "F"))):
+        dicom(tmp_path / f"a/{number}.dcm", number, PatientID=patient, PatientSex=sex)
+    where = {"patient": {"P1"}, "sex": {"F"}}
+    index = opened(tmp_path, where=where, name_patient=name_patient)
+    assert [(r.file, r.patient) for r in index.records] == [
+        ("a/0.dcm", "p1" if name_patient else "")
+    ]
+    assert [(s.file, s.reason) for s in index.skipped] == [
+        ("a/2.dcm", "patient not asked for"),
+        ("a/1.dcm", "sex 'M' not asked for"),
+    ]
