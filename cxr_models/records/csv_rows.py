@@ -14,6 +14,7 @@ from cxr_models.records.layouts.facts import ImageRow
 from cxr_models.records.layouts.values import FindingsOf
 from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS
 from cxr_models.records.recording import searched
+from cxr_models.records.selection import is_of_manifest
 
 if TYPE_CHECKING:
     import os
@@ -30,7 +31,6 @@ class CsvRows(NamedTuple):
     rows: list[ImageRow]
     # all other rows: the file (or the number of the row, if it has no file) and the reason
     unused: list[tuple[str, str]]
-    groups: dict[str, str]  # group of each file
     columns: Collection[str]  # names of the columns of the CSVs
     remarks: Sequence[str]  # sentences about rows that could not be joined
 
@@ -55,7 +55,8 @@ def rows_of_csvs(
     extra = choices.columns()
     used = {name for rule in layout.columns.values() for name in _columns_in(rule)}
     tables = join_tables(csvs, {*used, *extra})
-    result = CsvRows([], [], {}, tables.columns(), tables.remarks)
+    _check_where(choices, layout, tables.columns())
+    result = CsvRows([], [], tables.columns(), tables.remarks)
     findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
     for number, joined_row in enumerate(tables.rows, start=1):
         row = joined_row.cells
@@ -65,7 +66,6 @@ def rows_of_csvs(
         if layout.patient_pattern:
             values["patient"] = searched(layout.patient_pattern, values["file"])
         values["source"] = values.get("source") or layout.source
-        result.groups[values["file"]] = values.pop("group", "")
         finding_values = findings_of(tuple(values.pop(name) for name in findings))
         if values["file"] and (label or not needs_label):
             extra_cells = tuple((name, row[name]) for name in extra if name in row)
@@ -90,6 +90,16 @@ def _check_columns(layout: Layout, findings: Sequence[str], needed: set[str]) ->
             f"`columns` must name file, and label or {FINDING}NAME, and may name "
             f"{', '.join(nameable[2:])}; got {', '.join(layout.columns) or 'none'}."
         )
+
+
+def _check_where(choices: Choices, layout: Layout, columns: Collection[str]) -> None:
+    """Raise ValueError if a condition is about a column of the CSVs that is not read."""
+    for name in choices.where:
+        if is_of_manifest(name) and name in columns and name not in layout.columns:
+            raise ValueError(
+                f"`--where {name}` is only allowed if the column {name} of the CSV is read. Add "
+                f"{name}={name} to --columns."
+            )
 
 
 def _columns_in(rule: str) -> set[str]:

@@ -263,13 +263,7 @@ def index_csv(
     table = rows_of_csvs(csvs, layout, choices)
     unused = [Skipped(file=file, reason=reason) for file, reason in table.unused]
     index = index_of(record_rows(table.rows, choices, columns=table.columns), unused)
-    index = dataclasses.replace(index, remarks=tuple(table.remarks))
-    if not any(table.groups.values()):
-        return index
-    records = (
-        dataclasses.replace(record, group=table.groups[record.file]) for record in index.records
-    )
-    return dataclasses.replace(index, records=tuple(records))
+    return dataclasses.replace(index, remarks=tuple(table.remarks))
 
 
 def keep_labels(index: Index, labels: Mapping[str, str]) -> Index:

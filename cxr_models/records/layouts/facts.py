@@ -33,6 +33,8 @@ class ImageRow(NamedTuple):
         (unknown).
     kept : tuple of (str, str), default ()
         Names and cells of further columns of the set.
+    group : str, default ""
+        Group in a CSV of the user; public sets state no groups.
     """
 
     file: str
@@ -49,6 +51,7 @@ class ImageRow(NamedTuple):
     date: str = ""
     findings: Findings = ()
     kept: Extra = ()
+    group: str = ""
 
 
 class ReadOptions(NamedTuple):

@@ -35,3 +35,13 @@ def test_rows_that_are_joined_must_agree_in_columns_that_are_asked_for(tmp_path,
     assert len(rows(tmp_path, tables, columns).rows) == 1
     with pytest.raises(ValueError, match="and ward 'n' and 'm'"):
         rows(tmp_path, tables, columns, **choices)
+
+
+@pytest.mark.parametrize("name", ["sex", "group", "finding:Mass"])
+def test_a_condition_about_a_column_that_is_not_read_is_refused_with_the_cure(tmp_path, name):
+    tables = {"a.csv": f"path,dx,{name}\n1.png,x,1\n2.png,y,0\n"}
+    columns, where = {"file": "path", "label": "dx"}, {name: frozenset("1")}
+    message = f"`--where {name}` is only allowed .* Add {name}={name} to --columns"
+    with pytest.raises(ValueError, match=message):
+        rows(tmp_path, tables, columns, where=where)
+    assert len(rows(tmp_path, tables, {**columns, name: name}, where=where).rows) == 2
