@@ -13,6 +13,7 @@ from cxr_models.records.joined_tables import join_tables
 from cxr_models.records.layouts.facts import ImageRow
 from cxr_models.records.layouts.values import FindingsOf
 from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS
+from cxr_models.records.patients import normalised_id
 from cxr_models.records.recording import searched
 from cxr_models.records.selection import is_of_manifest
 
@@ -63,8 +64,9 @@ def rows_of_csvs(
         values = {name: _value(rule, row) for name, rule in layout.columns.items()}
         label = values.pop("label", "")
         label = layout.labels.get(label, label)
-        if layout.patient_pattern:
-            values["patient"] = searched(layout.patient_pattern, values["file"])
+        if not normalised_id(values.get("patient", "")):
+            in_path = searched(layout.patient_pattern, values["file"])
+            values["patient"] = in_path or values.get("patient", "")
         values["source"] = values.get("source") or layout.source
         finding_values = findings_of(tuple(values.pop(name) for name in findings))
         if values["file"] and (label or not needs_label):

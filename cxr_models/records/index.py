@@ -240,7 +240,8 @@ def index_csv(
         see `cxr_models.records.joined_tables.join_tables`.
     layout : Layout
         Source of each column of the manifest. A column ``finding:NAME`` is a finding. If
-        ``patient_pattern`` is not empty, it finds the patient id in the file name.
+        ``patient_pattern`` is not empty, it finds the patient id in the file name where the column
+        ``patient`` states none.
     choices : Choices, optional
         Choice of the images to keep, and of their labels. None keeps all views and modalities,
         and the parts of a column ``split``.

@@ -20,6 +20,7 @@ from cxr_models.records.layouts import LAYOUTS, Layout
 from cxr_models.records.layouts.known import SETS
 from cxr_models.records.layouts.tree import Tree
 from cxr_models.records.manifest import COLUMNS, HEADER_COLUMNS, further_columns
+from cxr_models.records.recording import searched
 from cxr_models.records.scan import may_be_dicom
 
 if TYPE_CHECKING:
@@ -123,16 +124,15 @@ def list_images(
         if not drop_split:
             choices = dataclasses.replace(choices, official_split=True)
         of_csv = _of_csv(choices)
-        layout = _layout_of(csvs, layout_name, columns, choices.patient_pattern)
+        layout = _layout_of(csvs, layout_name, columns)
         listed = ListedImages(index_csv(source, csvs, layout, of_csv), of_csv)
     else:
         listed = _list_tree(source, layout_name, choices, unpack)
-    if choices.patient_pattern and not any(record.patient for record in listed.image_index.records):
-        records = listed.image_index.records
-        such = f", such as {records[0].file!r}" if records else ""
+    pattern, records = choices.patient_pattern, listed.image_index.records
+    if pattern and records and not any(searched(pattern, record.file) for record in records):
         raise ValueError(
             "`--patient-pattern` must be found in the names of files; got "
-            f"{choices.patient_pattern!r}, which is in none{such}."
+            f"{pattern!r}, which is in none, such as {records[0].file!r}."
         )
     return listed
 
@@ -195,17 +195,12 @@ def _list_tree(
     tree = Tree(source, extra=choices.columns())
     known_set = SETS[name] if name is not None else recognise(tree)
     if known_set is None:
-        layout = Layout(patient_pattern=choices.patient_pattern)
-        return ListedImages(index_folder(source, layout, choices, listing=tree.listing), choices)
+        return ListedImages(index_folder(source, None, choices, listing=tree.listing), choices)
     return ListedImages(index_set(tree, known_set, choices, unpack=unpack), choices, known_set)
 
 
-def _layout_of(
-    csvs: Sequence[Path], name: str | None, columns: Mapping[str, str] | None, pattern: str
-) -> Layout:
+def _layout_of(csvs: Sequence[Path], name: str | None, columns: Mapping[str, str] | None) -> Layout:
     layout = Layout() if name is None else LAYOUTS[name]
-    if pattern:
-        layout = dataclasses.replace(layout, patient_pattern=pattern)
     if columns is not None:
         layout = dataclasses.replace(layout, columns={**layout.columns, **columns})
     if not layout.columns:
@@ -220,7 +215,6 @@ def _of_csv(choices: Choices) -> Choices:
         choices,
         views=choices.views or everything,
         modalities=choices.modalities or everything,
-        patient_pattern="",  # `_layout_of` puts the pattern into the layout
     )
 
 

@@ -131,9 +131,11 @@ class _Maker:
         self._with_values: set[str] = set()  # columns that `where` can compare
 
     def prepared(self, row: ImageRow) -> ImageRow:
-        """Return the row with findings renamed and blanks replaced, according to the choices."""
+        """Return the row with patients, names of findings and blanks according to the choices."""
         if row.kept:
             self._extra_names.update(name for name, _ in row.kept)
+        if patient := searched(self._choices.patient_pattern, row.file):
+            row = row._replace(patient=patient)
         labelled = self._of(row)
         return (
             row if labelled.findings is row.findings else row._replace(findings=labelled.findings)
@@ -192,11 +194,10 @@ class _Maker:
         extra = row.kept
         if extra and len(extra) != len(self._keep):
             extra = tuple(pair for pair in extra if pair[0] in self._keep)
-        pattern = self._choices.patient_pattern
         return Record(
             file=row.file,
             label=label,
-            patient=searched(pattern, row.file) if pattern else row.patient,
+            patient=row.patient,
             group=row.group,
             source=row.source,
             view=row.view,

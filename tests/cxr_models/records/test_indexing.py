@@ -3,8 +3,8 @@ import pytest
 from cxr_models.records.choices import Choices
 from cxr_models.records.index import keep_labels
 from cxr_models.records.indexing import list_images, open_images
-from tests.cxr_models.records.trees import readers
-from tests.cxr_models.records.trees.files import dicom
+from tests.cxr_models.records.trees import class_folders, readers
+from tests.cxr_models.records.trees.files import dicom, image
 
 
 def table(path, *lines):
@@ -82,3 +82,49 @@ def test_dicom_images_are_chosen_by_the_patient_and_other_values_of_their_header
         ("a/2.dcm", "patient not asked for"),
         ("a/1.dcm", "sex 'M' not asked for"),
     ]
+
+
+def patients(source, path, **options):
+    records = list_images(source, csvs=[path], **options).image_index.records
+    return [record.patient for record in records]
+
+
+def test_a_patient_column_is_read_instead_of_the_pattern_of_a_layout(tmp_path):
+    path = table(
+        tmp_path / "a.csv",
+        "Path,pid,AP/PA,No Finding",
+        "img/1.png,P7,AP,1",
+        "img/patient3/2.png,P8,AP,1",
+        "img/patient4/3.png,nan,AP,1",
+    )
+    options = {"layout_name": "chexpert"}
+    assert patients(tmp_path, path, **options) == ["", "patient3", "patient4"]
+    assert patients(tmp_path, path, columns={"patient": "pid"}, **options) == [
+        "P7", "P8", "patient4",
+    ]  # fmt: skip
+
+
+def test_a_patient_pattern_of_the_user_goes_before_the_column_and_leaves_what_it_does_not_find(
+    tmp_path,
+):
+    path = table(tmp_path / "a.csv", "file,label,patient", "p1_0.png,x,A", "z.png,y,B", "p2.png,x,")
+    assert patients(tmp_path, path, choices=Choices(patient_pattern=r"p\d")) == ["p1", "B", "p2"]
+    with pytest.raises(ValueError, match=r"got 'q', which is in none, such as 'p1_0\.png'"):
+        patients(tmp_path, path, choices=Choices(patient_pattern="q"))
+
+
+def test_a_patient_pattern_leaves_the_patients_of_a_set_that_it_does_not_find(tmp_path):
+    class_folders.kermany(tmp_path)
+    choices = Choices(patient_pattern=r"person(\d+)_")
+    records = list_images(tmp_path, choices=choices).image_index.records
+    assert [record.patient for record in records] == [
+        "IM-0001", "1", "IM-0115", "NORMAL2-IM-0383", "1000", "1", "NORMAL2-IM-1427", "1946",
+    ]  # fmt: skip
+
+
+def test_images_are_chosen_by_the_patient_that_a_pattern_finds(tmp_path):
+    image(tmp_path / "a/p1.png", 1)
+    image(tmp_path / "a/p2.png", 2)
+    choices = Choices(patient_pattern=r"p\d", where={"patient": frozenset(("p2",))})
+    records = list_images(tmp_path, choices=choices).image_index.records
+    assert [record.file for record in records] == ["a/p2.png"]
