@@ -112,15 +112,18 @@ def list_images(
     Raises
     ------
     ValueError
-        If the patient pattern is not a regular expression or finds no patient, or as `index_csv`,
-        `index_folder` and `index_set` raise it.
+        If the patient pattern is not a regular expression or finds no patient, if a choice is not
+        allowed for what is listed, or as `index_csv`, `index_folder` and `index_set` raise it.
     OSError
         If a table cannot be read.
     """
     choices = choices or Choices()
     if choices.patient_pattern:
         _check_pattern(choices.patient_pattern)
+    if drop_split and choices.official_split:
+        raise ValueError("`--drop-split` is only allowed without --official-split; got both.")
     if csvs:
+        _check_rows(choices, None)
         if not drop_split:
             choices = dataclasses.replace(choices, official_split=True)
         of_csv = _of_csv(choices)
@@ -194,6 +197,7 @@ def _list_tree(
 ) -> ListedImages:
     tree = Tree(source, extra=choices.columns())
     known_set = SETS[name] if name is not None else recognise(tree)
+    _check_rows(choices, known_set)
     if known_set is None:
         return ListedImages(index_folder(source, None, choices, listing=tree.listing), choices)
     return ListedImages(index_set(tree, known_set, choices, unpack=unpack), choices, known_set)
@@ -216,6 +220,20 @@ def _of_csv(choices: Choices) -> Choices:
         views=choices.views or everything,
         modalities=choices.modalities or everything,
     )
+
+
+def _check_rows(choices: Choices, known_set: KnownSet | None) -> None:
+    """Raise ValueError if several rows of one image are to be reduced where no image has several.
+
+    The set is None for a CSV of the user and for folders of labels.
+    """
+    if choices.rows and not (known_set is not None and known_set.several_rows):
+        names = ", ".join(known.name for known in SETS.values() if known.several_rows)
+        place = "a CSV or folders of labels" if known_set is None else known_set.name
+        raise ValueError(
+            f"`--rows` is only allowed for sets with several rows for one image ({names}); got "
+            f"{choices.rows!r} for {place}."
+        )
 
 
 def _check_pattern(pattern: str) -> None:

@@ -98,6 +98,9 @@ class KnownSet:
     unless : str, default ""
         Regular expression of a path in another set that contains the images of this set. If it
         matches, the folder is that other set.
+    several_rows : bool, default False
+        Whether the tables have several rows for one image, whose findings a rule reduces to one
+        value; see `ReadOptions.rule`.
     verified : bool, default True
         Whether the columns were checked against files, code or web pages of others.
     """
@@ -114,6 +117,7 @@ class KnownSet:
     non_radiographs: str = ""
     unlabelled: str = ""
     unless: str = ""
+    several_rows: bool = False
     verified: bool = True
 
     def fits(self, tree: Tree) -> bool:

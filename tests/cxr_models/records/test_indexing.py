@@ -3,7 +3,7 @@ import pytest
 from cxr_models.records.choices import Choices
 from cxr_models.records.index import keep_labels
 from cxr_models.records.indexing import list_images, open_images
-from tests.cxr_models.records.trees import class_folders, readers
+from tests.cxr_models.records.trees import chexpert, class_folders, nih, readers
 from tests.cxr_models.records.trees.files import dicom, image
 
 
@@ -128,3 +128,32 @@ def test_images_are_chosen_by_the_patient_that_a_pattern_finds(tmp_path):
     choices = Choices(patient_pattern=r"p\d", where={"patient": frozenset(("p2",))})
     records = list_images(tmp_path, choices=choices).image_index.records
     assert [record.file for record in records] == ["a/p2.png"]
+
+
+def test_a_split_is_either_taken_or_dropped(tmp_path):
+    path = table(tmp_path / "a.csv", "file,label,split", "1.png,x,train")
+    listed = list_images(tmp_path, csvs=[path], drop_split=True)
+    assert listed.image_index.records[0].split == ""
+    choices = Choices(official_split=True)
+    with pytest.raises(ValueError, match="`--drop-split` is only allowed without --official-split"):
+        list_images(tmp_path, csvs=[path], drop_split=True, choices=choices)
+
+
+@pytest.mark.parametrize("listed_by", ["a CSV", "folders of labels", "chexpert"])
+def test_a_rule_for_several_rows_is_refused_where_no_image_has_several(tmp_path, listed_by):
+    csvs = [table(tmp_path / "a.csv", "file,label", "1.png,x")] if listed_by == "a CSV" else []
+    if listed_by == "chexpert":
+        chexpert.chexpert(tmp_path)
+    image(tmp_path / "a/1.png", 1)
+    message = rf"\(rsna, siim-acr, vindr-cxr\); got 'any' for .*{listed_by}"
+    with pytest.raises(ValueError, match=message):
+        list_images(tmp_path, csvs=csvs, choices=Choices(rows="any"))
+
+
+@pytest.mark.parametrize("write", [nih.rsna, nih.siim, readers.vindr_cxr])
+def test_a_rule_for_several_rows_is_allowed_where_images_have_several(tmp_path, write):
+    pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
+    write(tmp_path)
+    listed = list_images(tmp_path, choices=Choices(rows="vote"))
+    assert listed.known_set.several_rows
+    assert listed.image_index.records
