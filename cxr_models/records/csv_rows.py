@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.joined_tables import join_tables
 from cxr_models.records.layouts.facts import ImageRow
-from cxr_models.records.layouts.values import FindingsOf
+from cxr_models.records.layouts.values import FindingsOf, is_finding
 from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS
 from cxr_models.records.patients import normalised_id
 from cxr_models.records.recording import searched
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from cxr_models.records.choices import Choices
+    from cxr_models.records.joined_tables import JoinedRow, JoinedTables
     from cxr_models.records.layouts import Layout
 
 
@@ -68,7 +69,12 @@ def rows_of_csvs(
             in_path = searched(layout.patient_pattern, values["file"])
             values["patient"] = in_path or values.get("patient", "")
         values["source"] = values.get("source") or layout.source
-        finding_values = findings_of(tuple(values.pop(name) for name in findings))
+        cells = [values.pop(name) for name in findings]
+        try:
+            finding_values = findings_of(tuple(cells))
+        except ValueError as error:
+            rules = [layout.columns[name] for name in findings]
+            raise ValueError(f"{error}{_place(tables, joined_row, rules, cells)}") from error
         if values["file"] and (label or not needs_label):
             extra_cells = tuple((name, row[name]) for name in extra if name in row)
             result.rows.append(
@@ -104,6 +110,14 @@ def _check_where(choices: Choices, layout: Layout, columns: Collection[str]) -> 
             )
 
 
+def _place(tables: JoinedTables, row: JoinedRow, rules: Sequence[str], cells: Sequence[str]) -> str:
+    """Return a sentence on where the first wrong cell of a finding is; empty for a constant."""
+    rule = next(rule for rule, cell in zip(rules, cells, strict=True) if not is_finding(cell))
+    columns = tables.columns()
+    names = [rule] if rule in columns else [name for name in columns if name in _columns_in(rule)]
+    return f" Column {names[0]!r}, {tables.place(row, names[0])}." if names else ""
+
+
 def _columns_in(rule: str) -> set[str]:
     """Return the columns that a rule names, and the rule itself, which may be a column."""
     try:
@@ -117,6 +131,8 @@ def _columns_in(rule: str) -> set[str]:
 
 def _value(rule: str, row: Mapping[str, str]) -> str:
     try:
+        if rule in row:
+            return row[rule].strip()
         if rule.startswith("="):
             return rule[1:]
         if "{" in rule:
@@ -126,7 +142,7 @@ def _value(rule: str, row: Mapping[str, str]) -> str:
             if not present:
                 raise KeyError(rule)
             return next((name for name in present if _is_one(row[name])), "")
-        return row[rule].strip()
+        raise KeyError(rule)
     except KeyError as error:
         raise ValueError(
             f"`columns` must name columns of the CSV; got {error.args[0]!r}. It has: "

@@ -45,3 +45,26 @@ def test_a_condition_about_a_column_that_is_not_read_is_refused_with_the_cure(tm
     with pytest.raises(ValueError, match=message):
         rows(tmp_path, tables, columns, where=where)
     assert len(rows(tmp_path, tables, {**columns, name: name}, where=where).rows) == 2
+
+
+@pytest.mark.parametrize("name", ["A|B", "{A}", "=A", "{", "A"])
+def test_a_column_is_read_by_its_name_whatever_the_name_would_mean_otherwise(tmp_path, name):
+    tables = {"a.csv": f"file,label,{name}\n1.png,x,1\n"}
+    columns = {"file": "file", "label": "label", "finding:F": name}
+    assert rows(tmp_path, tables, columns).rows[0].findings == (("F", "1"),)
+
+
+def test_a_wrong_cell_of_a_finding_is_named_with_its_column_line_and_file(tmp_path):
+    tables = {
+        "a.csv": "file,id,mass\n1.png,1,1\n2.png,2,1\n",
+        "b.csv": "id,effusion\n2,perhaps\n1,0\n",
+    }
+    columns = {"file": "file", "label": "=x", "finding:Mass": "mass", "finding:E": "effusion"}
+    message = r"got 'perhaps'\. Column 'effusion', line 2 of '.*b\.csv'"
+    with pytest.raises(ValueError, match=message):
+        rows(tmp_path, tables, columns)
+    tables["a.csv"] = tables["a.csv"].replace("1.png,1,1", "1.png,1,?")
+    with pytest.raises(ValueError, match=r"got '\?'\. Column 'mass', line 2 of '.*a\.csv'"):
+        rows(tmp_path, tables, columns)
+    with pytest.raises(ValueError, match=r"got 'yess'\.$"):
+        rows(tmp_path, tables, {**columns, "finding:Mass": "=yess"})

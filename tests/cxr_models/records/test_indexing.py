@@ -157,3 +157,9 @@ def test_a_rule_for_several_rows_is_allowed_where_images_have_several(tmp_path, 
     listed = list_images(tmp_path, choices=Choices(rows="vote"))
     assert listed.known_set.several_rows
     assert listed.image_index.records
+
+
+def test_columns_of_findings_are_read_whatever_their_names(tmp_path):
+    path = table(tmp_path / "a.csv", "file,label,finding:A|B,finding:{x}", "1.png,x,1,0")
+    (record,) = list_images(tmp_path, csvs=[path]).image_index.records
+    assert record.findings == (("A|B", "1"), ("{x}", "0"))
