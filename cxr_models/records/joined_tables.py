@@ -57,7 +57,7 @@ def join_tables(
     csvs : sequence of str or PathLike
         Paths of the CSVs. The first CSV lists the rows.
     used : collection of str, optional
-        Columns in which several rows with one key must agree. None compares all columns.
+        Columns in which several rows with one key must agree. None compares all that have a name.
 
     Returns
     -------
@@ -78,14 +78,15 @@ def join_tables(
     rows = [JoinedRow(cells, (line,)) for line, cells in first.rows]
     for number, table in enumerate(others, start=1):
         known = {name for header in joined.headers for name in header}
-        shared = [name for name in table.header if name in known and not _NO_NAME.fullmatch(name)]
+        named = [name for name in table.header if not _NO_NAME.fullmatch(name)]
+        shared = [name for name in named if name in known]
         if not shared:
             raise ValueError(
                 "`--csv` must share at least one column with a name with the first; got "
                 f"{str(table.path)!r}, which has {', '.join(table.header) or 'no columns'}."
             )
         later = {name for other in others[number:] for name in other.header}  # may be keys
-        compared = [name for name in table.header if used is None or name in used or name in later]
+        compared = [name for name in named if used is None or name in used or name in later]
         rows = _with(rows, table, shared, compared)
         joined.paths.append(table.path)
         joined.headers.append(table.header)

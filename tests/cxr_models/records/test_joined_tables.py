@@ -39,6 +39,13 @@ def test_row_numbers_of_pandas_are_no_keys(tmp_path, name):
     assert cells(join_tables(tables), "file", "dx") == [("1.png", "y"), ("2.png", "x")]
 
 
+def test_rows_with_one_key_may_differ_in_row_numbers_of_pandas(tmp_path):
+    tables = write(tmp_path, a="file,id 0,1.png,1", b="id,case 0,1,c 1,1,c", c="case,dx 0,c,x")
+    for path in tables:
+        path.write_text(f",{path.read_text()}")
+    assert cells(join_tables(tables), "file", "dx") == [("1.png", "x")]
+
+
 def test_a_table_with_nothing_but_row_numbers_in_common_is_refused(tmp_path):
     tables = write(tmp_path, a="file,id 0,1.png,1", b="pid,dx 0,1,x")
     for path in tables:
