@@ -155,6 +155,16 @@ def test_a_file_under_two_names_is_refused_before_anything_is_written(scans, tmp
     assert not (tmp_path / "m.csv").exists()
 
 
+def test_rows_of_a_table_that_have_no_row_in_another_are_counted(scans, tmp_path):
+    files = [{"file": f"covid/covid-p0-{n}.png", "label": "a", "id": n} for n in (0, 1)]
+    write_csv(tmp_path / "files.csv", files)
+    write_csv(tmp_path / "patients.csv", [{"id": 1, "patient": "p0"}])
+    with pytest.warns(UserWarning, match="have no row|No patient") as warned:
+        manifest = cxm.index(scans, csv=[tmp_path / "files.csv", tmp_path / "patients.csv"])
+    assert str(warned[0].message).startswith("1 of 2 rows of files.csv have no row in patients.csv")
+    assert [record.patient for record in manifest.records] == ["", "p0"]
+
+
 def test_errors_name_arguments(scans, tmp_path):
     with pytest.raises(NotADirectoryError, match="`folder` must be a folder; got"):
         cxm.index(scans / "covid" / "covid-p0-0.png")
