@@ -280,7 +280,7 @@ def _in_order(parts: Iterable[str]) -> list[str]:
 
 
 def _remarks_on_records(rows: Sequence[ForeignRow]) -> list[str]:
-    """Return remarks on images without a patient id, tied images, and patients in two parts."""
+    """Return remarks on images without a patient id, tied images, and leaks between parts."""
     remarks = []
     parts_of_patient: dict[tuple[str, str], set[str]] = defaultdict(set)
     without = 0
@@ -304,16 +304,38 @@ def _remarks_on_records(rows: Sequence[ForeignRow]) -> list[str]:
                 f"the column group ties images: {count:,} patients count as {tied:,}; leave it out "
                 "if it is not of images that belong together"
             )
-    seen = sum(
-        bool(parts & {"train", "val"}) and bool(parts - {"train", "val"})
-        for parts in parts_of_patient.values()
-    )
+    seen = {patient for patient, parts in parts_of_patient.items() if _leaks(parts)}
     if seen:
         remarks.append(
-            f"WARNING: {seen:,} {'patient is' if seen == 1 else 'patients are'} in train or val "
-            "and in a tested set too: its values are too good"
+            f"WARNING: {len(seen):,} {'patient is' if len(seen) == 1 else 'patients are'} in train "
+            "or val and in a tested set too: its values are too good"
+        )
+    tied_images = sum(patient_key(row.record) not in seen for row in _rows_tied_to_training(rows))
+    if tied_images:
+        remarks.append(
+            f"WARNING: the column group ties {tied_images:,} "
+            f"{'image' if tied_images == 1 else 'images'} of tested sets to images of train or "
+            "val: the values of these sets are too good"
         )
     return remarks
+
+
+def _leaks(parts: set[str]) -> bool:
+    """Return whether parts include a tested set and a part that training or choices used."""
+    return bool(parts & {"train", "val"}) and bool(parts - {"train", "val"})
+
+
+def _rows_tied_to_training(rows: Sequence[ForeignRow]) -> list[ForeignRow]:
+    """Return the rows of tested sets that are tied to rows of train or val."""
+    roots = components([row.record for row in rows])
+    parts: dict[int, set[str]] = defaultdict(set)
+    for root, row in zip(roots, rows, strict=True):
+        parts[root].add(row.part)
+    return [
+        row
+        for root, row in zip(roots, rows, strict=True)
+        if row.part not in ("train", "val") and _leaks(parts[root])
+    ]
 
 
 def _remarks_on_scores(part: str, scores: Scores) -> list[str]:

@@ -112,6 +112,24 @@ def test_images_without_patients_and_patients_in_two_parts_are_counted(tmp_path)
     )
 
 
+def test_images_that_a_group_ties_across_train_and_a_tested_set_are_counted(tmp_path):
+    parts = ("train", "val", "test", "clinic", "test", "test", "train")
+    groups = ("x", "y", "x", "y", "z", "z", "")
+    rows = [
+        row(f"{i}", part=part, group=group, patient=f"p{i}")
+        for i, (part, group) in enumerate(zip(parts, groups, strict=True))
+    ]
+    warnings = [line for line in read(tmp_path, rows).remarks if line.startswith("WARNING")]
+    assert warnings == [
+        "WARNING: the column group ties 2 images of tested sets to images of train or val: the "
+        "values of these sets are too good"
+    ]
+    same = [{**one, "patient": "p"} for one in rows[:4]]  # the warning of the patient is enough
+    warnings = [line for line in read(tmp_path, same).remarks if line.startswith("WARNING")]
+    assert len(warnings) == 1
+    assert "1 patient is in train" in warnings[0]
+
+
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
