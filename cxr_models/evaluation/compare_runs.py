@@ -71,7 +71,8 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
     ComparedOrPooled
         Comparisons if all runs have the same test images. Pooled values if the test sets share no
         image, as with folds and left-out sources. If the test sets share only images of sources
-        that training used, the images of left-out sources are pooled.
+        that training used, the images of left-out sources are pooled. Classes are in the order of
+        the first run.
 
     Raises
     ------
@@ -85,6 +86,8 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
     images with equal names count as the same image.
     """
     runs = {name: aggregated_sets(sets, method.aggregate) for name, sets in runs.items()}
+    order = next(iter(runs.values()))[0].class_names
+    runs = {name: [one.in_order(order) for one in sets] for name, sets in runs.items()}
     classes = {predictions.class_names for sets in runs.values() for predictions in sets}
     if len(classes) > 1:
         raise ValueError(
@@ -374,12 +377,12 @@ def _adjusted(compared: Sequence[Comparison]) -> list[Comparison]:
 def outcomes_in_order_of(
     base: Predictions, predictions: Predictions, temperature: float
 ) -> Outcomes:
-    """Return the outcomes of `predictions`, with the patients and the image order of `base`.
+    """Return the outcomes of `predictions`, with the patients and the orders of `base`.
 
     Parameters
     ----------
     base, predictions : Predictions
-        Two predictions of the same images in any order, with the same labels.
+        Two predictions of the same images and classes in any order, with the same labels.
     temperature : float
         Temperature that calibrates the logits.
 
@@ -388,6 +391,7 @@ def outcomes_in_order_of(
     ValueError
         If the images or their labels differ.
     """
+    predictions = predictions.in_order(base.class_names)
     rows = {path: row for row, path in enumerate(_paths(predictions))}
     order = [rows.get(path, -1) for path in _paths(base)]
     same_images = len(rows) == len(order) and -1 not in order

@@ -332,7 +332,8 @@ def classes_of(columns: Sequence[str], labels: Sequence[str], table: str) -> Cla
         With a single column ``prob:X``, the other class is the only other label. If there are
         several other labels or there is no other label, the other class is ``not X``. With the
         columns ``prob:X`` and ``prob:not X``, all labels except X belong to ``not X``. Classes are
-        sorted, except that ``not X`` comes before ``X``, as in runs of this package.
+        sorted, except that X, the class of a single column, is the second class, and ``not X``
+        comes before ``X``, as in runs of this package.
 
     Raises
     ------
@@ -354,8 +355,8 @@ def classes_of(columns: Sequence[str], labels: Sequence[str], table: str) -> Cla
         others = [label for label in known if label != positive]
         if len(others) != 1 or others[0] == _rest(positive):
             return Classes((_rest(positive), positive), known, (0, 1))
-        names = tuple(sorted((others[0], positive)))
-        return Classes(names, names, (0, 1) if names[1] == positive else (1, 0))
+        names = (others[0], positive)
+        return Classes(names, names, (0, 1))
     for k, positive in enumerate(columns if len(columns) == 2 else ()):
         if _rest(positive) == columns[1 - k]:
             _check_rest(positive, counts, table)

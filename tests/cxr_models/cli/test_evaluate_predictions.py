@@ -85,6 +85,24 @@ def test_one_column_of_a_class_against_the_rest_is_enough(tmp_path, rng, capsys)
     assert told["sets"]["test"]["classes"]["normal"]["roc_auc"]["value"] == pytest.approx(area)
 
 
+def test_a_table_of_one_column_is_compared_with_a_table_of_both(tmp_path, rng, capsys):
+    rows = [
+        {"file": f"{i}", "label": ("covid", "normal")[i % 2], "prob:covid": p, "prob:normal": 1 - p}
+        for i, p in enumerate(rng.random(40))
+    ]
+    both = write_csv(tmp_path / "both.csv", rows)
+    one = write_csv(
+        tmp_path / "one.csv", [{k: v for k, v in r.items() if k != "prob:normal"} for r in rows]
+    )
+    (pair,) = evaluated(capsys, tmp_path / "out", one, both)["comparisons"]
+    assert pair["roc_auc"]["covid"]["difference"] == pair["accuracy"]["value"] == 0
+    models = (tmp_path / "out/one", tmp_path / "out/both")
+    said(capsys, "report", *models, "--out", tmp_path / "r.html")
+    text = Read((tmp_path / "r.html").read_text()).text
+    assert "one and both are compared" in text
+    assert "the only run here" not in text
+
+
 def test_the_table_of_a_run_gives_the_values_of_the_run(tmp_path, capsys):
     run = write_run(tmp_path / "run")
     rows = []

@@ -51,6 +51,24 @@ def test_runs_tested_on_the_same_images_are_compared_whatever_the_order(rng):
         assert got.interval[0] < got.difference < got.interval[1]
 
 
+def test_runs_whose_classes_are_in_another_order_are_compared(rng):
+    val, one = make_predictions(rng, name="val"), make_predictions(rng)
+    other = with_logits(one, one.logits + rng.normal(size=one.logits.shape))
+    names = CLASSES[::-1]
+    turned = [predictions.in_order(names) for predictions in (val, other)]
+    assert {p.class_names for p in turned} == {p.labels for p in turned} == {names}
+    expected = compare_or_pool({"a": [val, one], "b": [val, other]}, METHOD)
+    (told,) = compare_or_pool({"a": [val, one], "b": turned}, METHOD).comparisons
+    assert told.mcnemar == expected.comparisons[0].mcnemar
+    for name, area in expected.comparisons[0].roc_auc.items():
+        assert told.roc_auc[name].difference == pytest.approx(area.difference)
+    halves = reordered(one, range(30)), reordered(turned[1], range(30, 60))
+    pooled = compare_or_pool({"a": [val, halves[0]], "b": [turned[0], halves[1]]}, METHOD).pooled
+    joined = np.concatenate([one.logits[:30], other.logits[30:]])
+    right = with_logits(one, joined).outcomes()
+    assert pooled.overall.accuracy.value == (right.predicted == right.targets).mean()
+
+
 def test_of_several_pairs_every_test_has_a_p_value_that_allows_for_the_others(rng):
     val, one = make_predictions(rng, name="val"), make_predictions(rng)
     runs = {

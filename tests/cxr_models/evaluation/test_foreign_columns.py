@@ -120,7 +120,7 @@ def test_classes_are_the_columns_in_alphabetical_order():
     ("columns", "labels", "names", "order"),
     [
         (["tb"], ["tb", "normal"], ("normal", "tb"), (0, 1)),
-        (["covid"], ["covid", "normal"], ("covid", "normal"), (1, 0)),
+        (["covid"], ["covid", "normal"], ("normal", "covid"), (0, 1)),
         (["covid"], ["covid", "normal", "virus"], ("not covid", "covid"), (0, 1)),
         (["covid"], ["covid"], ("not covid", "covid"), (0, 1)),
         (["covid"], ["covid", "not covid"], ("not covid", "covid"), (0, 1)),

@@ -343,6 +343,21 @@ def test_a_rounded_probability_that_outweighs_other_images_is_told(tmp_path):
     assert list(lines_on_joining(of_classes, Aggregation(of="patient", by="mean"))) == [line]
 
 
+@pytest.mark.parametrize("others", [("normal",), ("normal", "virus")])
+def test_the_class_of_a_single_column_is_the_one_that_the_maximum_joins_by(tmp_path, others):
+    labels = ("covid", *others)
+    rows = [
+        {"file": f"{i}", "patient": f"p{i // 2}", "label": labels[i % len(labels)], "prob:covid": p}
+        for i, p in enumerate((0.2, 0.9, 0.4, 0.1, 0.7, 0.3))
+    ]
+    sets = read(tmp_path, rows).sets
+    (patients,) = joined(sets, Aggregation(of="patient", by="max"))
+    assert patients.class_names[1] == "covid"
+    np.testing.assert_allclose(patients.probabilities[:, 1], (0.9, 0.4, 0.7))
+    with pytest.raises(ValueError, match="by max, so that a patient is covid if one image is"):
+        joined(sets, Aggregation(of="patient", by="mean"))
+
+
 def test_it_is_told_which_class_a_patient_has_the_highest_probability_of(tmp_path):
     sets = read(tmp_path, [row("a", patient="p"), row("b", "normal", patient="p")]).sets
     assert list(lines_on_joining(sets, Aggregation(of="patient", by="max"))) == [
