@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from cxr_models.audit.shortcut_features import Features
     from cxr_models.evaluation.foreign_sources import Table
 
-_CURES = {  # for each option that needs the part val, advice to the user
-    "--sensitivity": "Name its table with --validation, or give --threshold.",
-    "--at-specificity": "Name its table with --validation.",
+_WITHOUT = {  # for each option that needs the part val, what to do without this part
+    "--sensitivity": "leave out --sensitivity; --threshold gives a threshold",
+    "--at-specificity": "leave out --at-specificity",
 }
 
 
@@ -133,7 +133,7 @@ def read_models(
     if len(runs) > 1:
         check_same_files(runs)
     for name, run in runs.items():
-        _check_rule(name, run, method, threshold)
+        _check_rule(name, run, method, threshold, alone=len(runs) == 1)
         if images is not None:
             _check_images(run, images)
         check_columns_of_sets(columns, run.sets)
@@ -189,15 +189,26 @@ def evaluate_models(
     )
 
 
-def _check_rule(name: str, run: ForeignRun, method: Method, threshold: float | None) -> None:
-    """Raise ValueError if the table does not allow the way in which thresholds are chosen."""
+def _check_rule(
+    name: str, run: ForeignRun, method: Method, threshold: float | None, *, alone: bool
+) -> None:
+    """Raise ValueError if the table does not allow the way in which thresholds are chosen.
+
+    The option `--validation` is only allowed with a table that is evaluated alone.
+    """
     has_validation = any(predictions.kind == "val" for predictions in run.sets)
     if threshold is not None and has_validation:
         raise ValueError(
             "`--threshold` is only allowed without a validation part; got one in "
             f"{name}, on which thresholds are chosen."
         )
-    check_validation(name, run.sets, method, _CURES)
+    with_part = (
+        "Name the table of that part with --validation"
+        if alone
+        else "Write rows of that part into its table, with val in a column part"
+    )
+    cures = {option: f"{with_part}, or {without}." for option, without in _WITHOUT.items()}
+    check_validation(name, run.sets, method, cures)
 
 
 def _check_images(run: ForeignRun, images: str | os.PathLike[str]) -> None:

@@ -270,7 +270,7 @@ class _Checked:
             cell = self._cells[image][column]
             raise ValueError(
                 f"`prob:{self._columns.classes[column]}` must be a number from 0 to 1; got {cell!r}"
-                f"{self._where(wrong)}. {_cure(cell)}"
+                f"{self._where(wrong)}. {_cure(cell, values)}"
             )
         return np.clip(values, 0.0, 1.0)
 
@@ -401,13 +401,15 @@ def _number(cell: str) -> float:
         return math.nan
 
 
-def _cure(cell: str) -> str:
-    number = _number(cell.strip().removesuffix("%"))
-    if cell.strip().endswith("%") or 1.0 < number <= 100.0:
-        return "Divide percentages by 100."
-    if number < 0.0 or number > 100.0:
+def _cure(cell: str, values: Floats) -> str:
+    """Return what to do about a cell that is no probability, given all numbers of its kind."""
+    if cell.strip().endswith("%"):
+        return "Divide percentages by 100, and leave out the sign."
+    if math.isnan(_number(cell)):
+        return "Leave out rows without a prediction."
+    if np.nanmin(values) < -_ROUNDING or np.nanmax(values) > 100.0 + _ROUNDING:
         return "Logits belong in columns logit:CLASS."
-    return "Leave out rows without a prediction."
+    return "Divide percentages by 100; logits belong in columns logit:CLASS."
 
 
 def _listed(names: Sequence[str]) -> str:

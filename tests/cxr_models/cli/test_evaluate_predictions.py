@@ -346,6 +346,13 @@ def test_groups_of_a_table_are_evaluated_and_stand_on_the_page(tmp_path, rng, ca
     assert kept["subgroups"][0]["groups"] == kept["by_source"]
 
 
+def test_a_column_that_a_table_lacks_is_added_to_the_table(table, tmp_path, capsys):
+    said(capsys, "evaluate-predictions", table, "--out", tmp_path / "out", *FEW)
+    error = said(capsys, "evaluate", tmp_path / "out", "--by", "sex", *FEW, status=2).err
+    assert "Add the column to its table, and evaluate the table again: cxr-models evalu" in error
+    assert "--external" not in error
+
+
 def test_findings_of_patients_are_evaluated_compared_and_reported(tmp_path, rng, capsys):
     sets = [make_finding_predictions(rng, 240, name=name) for name in ("val", "test")]
     tables = [write_finding_table(tmp_path / "one.csv", sets)]

@@ -171,7 +171,12 @@ def test_other_sources_are_not_mixed_and_can_name_files(tmp_path):
     for words in (("site A", "site_A"), ("Site", "site")):
         sentence = f"must name other sources by different .*; got '{words[0]}' and '{words[1]}'"
         refused(tmp_path, of(*words), sentence)
-    refused(tmp_path, of("x" * 201), r"`part` must name other sources in at most 200 .*got 201")
+    refused(
+        tmp_path,
+        of("x" * 201),
+        r"`part` must name other sources in at most 200 bytes.*got 201 bytes",
+    )
+    refused(tmp_path, of("я" * 120), r"at most 200 bytes.*got 240 bytes.* outside a-z takes 2 to 4")
     assert [one.name for one in read(tmp_path, of("x" * 200, "site A")).sets][2] == "site_A"
 
 
