@@ -103,6 +103,29 @@ def test_a_table_of_one_column_is_compared_with_a_table_of_both(tmp_path, rng, c
     assert "the only run here" not in text
 
 
+@pytest.mark.parametrize("kind", ["classes", "findings"])
+def test_a_source_of_other_files_is_left_out_of_the_comparison_and_it_is_said(
+    kind, tmp_path, rng, capsys
+):
+    write, make = {
+        "classes": (write_table, make_predictions),
+        "findings": (write_finding_table, make_finding_predictions),
+    }[kind]
+    table = write(tmp_path / "mine.csv", [make(rng, name=name) for name in ("test", "clinic")])
+    lines = table.read_text().splitlines()
+    (tmp_path / "theirs.csv").write_text("\n".join(lines[:-1]))
+    tables = (table, tmp_path / "theirs.csv")
+    told = said(capsys, "evaluate-predictions", *tables, "--out", tmp_path / "out", *FEW)
+    line = (
+        "clinic: mine not compared with theirs: 1 image that is in one of the two alone, such as "
+        "'clinic/59.png'"
+    )
+    assert line in told.out.splitlines()
+    stored = json.loads((tmp_path / "out/comparison.json").read_text())
+    assert stored["left_out"] == [line]
+    assert [pair["set"] for pair in stored["comparisons"]] == ["test"]
+
+
 def test_the_table_of_a_run_gives_the_values_of_the_run(tmp_path, capsys):
     run = write_run(tmp_path / "run")
     rows = []

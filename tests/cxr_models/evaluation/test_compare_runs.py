@@ -69,6 +69,17 @@ def test_runs_whose_classes_are_in_another_order_are_compared(rng):
     assert pooled.overall.accuracy.value == (right.predicted == right.targets).mean()
 
 
+def test_sets_of_other_images_do_not_hinder_other_comparisons(rng):
+    val, test, clinic = (make_predictions(rng, name=name) for name in ("val", "test", "clinic"))
+    runs = {"a": [val, test, clinic], "b": [val, test, reordered(clinic, range(59))]}
+    told = compare_or_pool(runs, METHOD)
+    assert [pair.set for pair in told.comparisons] == ["test"]
+    assert told.left_out == (
+        "clinic: a not compared with b: 1 image that is in one of the two alone, such as "
+        "'clinic/59.png'",
+    )
+
+
 def test_of_several_pairs_every_test_has_a_p_value_that_allows_for_the_others(rng):
     val, one = make_predictions(rng, name="val"), make_predictions(rng)
     runs = {
@@ -120,7 +131,7 @@ def test_runs_that_neither_share_nor_part_their_tests_are_refused(rng):
     half = reordered(test, np.arange(30))
     with pytest.raises(ValueError, match="got test sets that share 30 of 60 images"):
         compare_or_pool({"a": [val, test], "b": [val, half]}, METHOD)
-    with pytest.raises(ValueError, match="must hold the same images and labels in both runs"):
+    with pytest.raises(ValueError, match="must hold the same images and labels in one and two"):
         compare_pairs({"one": test, "two": half}, [("one", "two")], METHOD)
 
 

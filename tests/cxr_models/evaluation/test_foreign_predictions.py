@@ -223,6 +223,34 @@ def test_tables_to_compare_must_test_the_same_files(tmp_path):
         check_same_files({"one": one, "two": table("4.csv", "abc", part="clinic")})
 
 
+def test_tables_to_compare_must_state_the_same_labels_of_the_test_files(tmp_path):
+    def table(name, labels, part="test"):
+        rows = [row(file, label) for file, label in zip("abc", labels, strict=True)]
+        rows += [row(file, part=part) for file in "de"]
+        return read_foreign(write_csv(tmp_path / name, [{"part": "test", **one} for one in rows]))
+
+    one = table("1.csv", ["covid", "covid", "normal"])
+    with pytest.raises(
+        ValueError,
+        match=r"`two` must hold the labels of one in test, .* got different labels of 2 images, "
+        r"such as 'b' \(covid and normal\). Write the same labels into both tables, or",
+    ):
+        check_same_files({"one": one, "two": table("2.csv", ["covid", "normal", "covid"])})
+    with_clinic = table("3.csv", ["covid", "covid", "normal"], part="clinic")
+    labels = {"a": "covid", "b": "covid", "c": "normal"}
+    less = [row(file, label, part="test") for file, label in labels.items()]
+    less = read_foreign(write_csv(tmp_path / "4.csv", [*less, row("d", part="clinic")]))
+    check_same_files({"one": with_clinic, "two": less})  # clinic is left out of the comparison
+    findings = [{"file": file, "finding:TB": "1", "prob:TB": 0.5} for file in "abcde"]
+    findings = read_foreign(write_csv(tmp_path / "5.csv", findings))
+    with pytest.raises(
+        ValueError,
+        match="`prob:` must be of the same classes or findings in one and tb, to compare them; got "
+        "the classes covid, normal and the findings TB",
+    ):
+        check_same_files({"one": one, "tb": findings})
+
+
 @pytest.mark.parametrize("label", [False, True])
 def test_findings_are_read_as_they_were_predicted(tmp_path, rng, label):
     sets = [make_finding_predictions(rng, name=name) for name in ("val", "test", "clinic")]
