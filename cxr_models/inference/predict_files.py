@@ -6,7 +6,6 @@ with an error.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import numpy as np
 
 import cxr_enhance
 from cxr_enhance import Transform, usable_cpus
-from cxr_models._cells import escape_formula
+from cxr_models._cells import csv_writer, escape_formula
 from cxr_models._outputs import Kind, first_line, replaces_output
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.operating_points import called
@@ -282,7 +281,7 @@ def write_rows(
         # File names that are not valid UTF-8 keep their bytes.
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv_writer(file)
         shares = [f"probability:{name}" for name in class_names]
         of_units = ["images", "files"] if any(row.files for row in rows) else []
         writer.writerow([*_FIRST_COLUMNS, *shares, *of_units, *_LAST_COLUMNS])
@@ -351,7 +350,7 @@ def write_finding_rows(
         replaces_output(Path(path), TABLE, overwrite=overwrite, inputs=inputs) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv_writer(file)
         columns = [f"{prefix}:{name}" for prefix in ("probability", "called") for name in findings]
         of_units = ["images", "files"] if any(row.files for row in rows) else []
         writer.writerow(["file", *columns, *of_units, *_LAST_COLUMNS])

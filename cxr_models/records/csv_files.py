@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_enhance.io.atomic import replace_atomically
-from cxr_models._cells import escape_formula, original_cell
+from cxr_models._cells import csv_writer, escape_formula, original_cell
 
 if TYPE_CHECKING:
     import os
@@ -133,6 +133,6 @@ def write_cells(
     ):
         if comment:
             file.write(f"# {comment}\n")
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv_writer(file)
         writer.writerow(map(escape_formula, columns))
         writer.writerows(rows)
