@@ -210,17 +210,17 @@ def _label_from_source(sources: npt.NDArray[Any], question: _Question) -> Findin
     """Evaluate a prediction from the source alone.
 
     The score of an image is the share of the train images of its source that show the finding.
+    Images without a source are left out, as for classes.
     """
-    stated = question.train[sources[question.train] != ""]
-    if len(set(sources[stated])) < 2:
+    train, test = (rows[sources[rows] != ""] for rows in (question.train, question.test))
+    if len(set(sources[train])) < 2:
         return _not_reached("train does not state two sources")
-    shares = {
-        source: question.present[stated][sources[stated] == source].mean()
-        for source in set(sources[stated])
-    }
-    everywhere = question.present[question.train].mean()
-    scores = [shares.get(source, everywhere) for source in sources[question.test]]
-    return question.reached(np.array(scores, np.float64), "share of the source")
+    if len(question.test) and not len(test):
+        return _not_reached("test states no source")
+    present = question.present[train]
+    shares = {source: present[sources[train] == source].mean() for source in set(sources[train])}
+    scores = [shares.get(source, present.mean()) for source in sources[test]]
+    return question._replace(test=test).reached(np.array(scores, np.float64), "share of the source")
 
 
 def _not_reached(reason: str) -> FindingReached:

@@ -139,7 +139,7 @@ class GroupColumn:
         if len(values) <= MOST_GROUPS:
             return
         numbers = [number for number in map(_number, values) if not math.isnan(number)]
-        cure = "Keep a column of fewer values in the manifest: cxr-models index --keep COLUMN."
+        cure = "Name a column of fewer values."
         if len(numbers) > len(values) / 2:
             middle = sorted(numbers)[len(numbers) // 2]
             edge = f"{self.name}:{_shown(middle)}"

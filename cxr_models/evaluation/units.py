@@ -9,11 +9,12 @@ import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from cxr_models.records.manifest import HEADER_COLUMNS
 from cxr_models.records.patients import normalised_id, patient_key
 from cxr_models.records.ties import connect, ties_of_records
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -91,9 +92,10 @@ def joined_records(
     -------
     tuple of Record
         The record of the image whose file name comes first, with the views of all images of the
-        unit. The label is that of an image with the highest target of the unit. Units stay tied
-        if images of them are tied by patient or group, even through a third unit: their records
-        have the same group.
+        unit. Empty cells of further columns and of findings are filled in from the next image, by
+        file name, that states the value. The label is that of an image with the highest target of
+        the unit. Units stay tied if images of them are tied by patient or group, even through a
+        third unit: their records have the same group.
     """
     ties = [(rows[0], row) for rows in units for row in rows[1:]]
     roots = connect(len(records), [*ties_of_records(records), *ties])
@@ -103,14 +105,31 @@ def joined_records(
     joined = []
     for rows in units:
         of_class = [row for row in rows if targets[row] == max(targets[rows])]
-        record = min((records[row] for row in rows), key=lambda one: one.file)
+        images = sorted((records[row] for row in rows), key=lambda one: one.file)
         views = sorted({records[row].view for row in rows if records[row].view})
         joined.append(
             dataclasses.replace(
-                record,
+                images[0],
+                **{name: _first(getattr(one, name) for one in images) for name in HEADER_COLUMNS},
+                findings=_first_cells([one.findings for one in images]),
+                kept=_first_cells([one.kept for one in images]),
                 label=min((records[row] for row in of_class), key=lambda one: one.file).label,
                 view=" and ".join(views),
                 group=first_file[roots[rows[0]]],
             )
         )
     return tuple(joined)
+
+
+def _first(cells: Iterable[str]) -> str:
+    """Return the first cell that is not empty; empty if all are."""
+    return next((cell for cell in cells if cell.strip()), "")
+
+
+def _first_cells(rows: Sequence[tuple[tuple[str, str], ...]]) -> tuple[tuple[str, str], ...]:
+    """Return each column with its first cell, from the first row on, that is not empty."""
+    if len(set(rows)) == 1:
+        return rows[0]
+    cells = [dict(row) for row in rows]
+    columns = dict.fromkeys(name for row in cells for name in row)
+    return tuple((name, _first(row.get(name, "") for row in cells)) for name in columns)

@@ -11,6 +11,7 @@ pytest.importorskip("typer", reason="typer is not installed")
 from sklearn.metrics import roc_auc_score
 
 from cxr_enhance import write_image
+from cxr_models.audit import finding_shortcuts
 from cxr_models.audit.finding_shortcuts import audit_findings, verdict
 from cxr_models.audit.findings_results import FindingReached, FindingShortcuts
 from cxr_models.audit.shortcut_features import Features
@@ -155,6 +156,25 @@ def test_the_source_alone_is_measured_by_its_share_in_train(rng, split):
     audited = audit_findings(nowhere, FINDINGS[:1], targets[:, :1], noise(rng, 240), METHOD)
     reason = audited["Device"].label_from_source.roc_auc.reason
     assert reason == "train does not state two sources"
+
+
+def test_test_images_without_a_source_do_not_count_for_the_source_alone(rng, split, monkeypatch):
+    untrained = finding_shortcuts._not_reached("not trained")
+    monkeypatch.setattr(finding_shortcuts, "_shortcut", lambda *_: untrained)
+    records, targets = split
+    sources = np.array([record.source for record in records])
+    targets[:, :1] = (sources == "here")[:, None]
+    tested = [i for i, record in enumerate(records) if record.split == "test"]
+    unstated = {*tested[::2]}
+    records = [dataclasses.replace(r, source="" if i in unstated else r.source)
+               for i, r in enumerate(records)]  # fmt: skip
+    audited = audit_findings(records, ("Device",), targets[:, :1], noise(rng, 240), METHOD)
+    assert audited["Device"].label_from_source.roc_auc.value == 1.0
+    records = [dataclasses.replace(r, source="" if r.split == "test" else r.source)
+               for r in records]  # fmt: skip
+    audited = audit_findings(records, ("Device",), targets[:, :1], noise(rng, 240), METHOD)
+    area = audited["Device"].label_from_source.roc_auc
+    assert (area.value, area.reason) == (None, "test states no source")
 
 
 def test_a_finding_that_a_part_does_not_hold_is_not_audited_and_says_why(rng, split):
