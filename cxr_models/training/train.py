@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib.metadata
 import itertools
 import math
 import platform
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,6 +34,7 @@ from cxr_models.runs.folder import RunFolder
 from cxr_models.runs.warm_start import check_warm_start
 from cxr_models.training.cached_features import FeatureExtractor, feature_batches, head_model
 from cxr_models.training.checks import check_run
+from cxr_models.training.computation import computing_in, policy_of, sharing_batches
 from cxr_models.training.epoch_callback import EpochCallback
 from cxr_models.training.findings import lines_on_findings, weights_of_positives
 from cxr_models.training.objective import loss_of, metrics_of
@@ -49,7 +50,7 @@ from cxr_models.training.schedule import (
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from cxr_models.config import RunConfig, TrainingConfig
     from cxr_models.inputs.targets import Targets
@@ -145,7 +146,12 @@ def train(
     own.check_resumed(folder, config.training.learning_rate_head)
     parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
     facts = _facts(split, config, names, own)
-    if not folder.facts_file.exists():  # a resumed run was checked when it began
+    policy = facts.precision or "float32"
+    if folder.facts_file.exists():
+        policy = folder.read_facts().precision or policy
+        if policy != facts.precision and say is not None:
+            say(f"computing in {policy}, as the run began; a new run would use {facts.precision}")
+    else:  # a resumed run was checked when it began
         overlaps = check_warm_start(split, config.model.weights, say=say)
         if overlaps:
             facts = dataclasses.replace(facts, overlaps=overlaps)
@@ -157,7 +163,7 @@ def train(
     if say is not None:
         for line in _lines_on_labels(split, config, parts["train"].targets):
             say(line)
-    with _precision(config.training), _scope(devices), plain_errors():
+    with computing_in(policy), sharing_batches(devices), plain_errors():
         _check_shares(config.training, parts, tf.distribute.get_strategy().num_replicas_in_sync)
         if say is not None:
             say(f"building the network: {config.model.backbone}, weights {config.model.weights}")
@@ -261,7 +267,7 @@ def _run_phase(
     scores = scores_of([row for row in history if row.phase == phase.name], monitor)
     decision = decide_after_epochs(scores, phase.learning_rate, training)
     if resumed is not None:
-        trained.load_weights(resumed[0])
+        _load_backup(trained, resumed[0])
         done = resumed[2]
         # The run may have stopped after the backup, before the best weights were saved.
         if decision.best_epoch == done - 1:
@@ -299,6 +305,29 @@ def _run_phase(
             verbose=0,
         )
     trained.load_weights(folder.best_of(phase.name))
+
+
+def _load_backup(model: keras.Model, path: Path) -> None:
+    """Load weights and optimizer of a backup.
+
+    Raises
+    ------
+    ValueError
+        If the backup is of another optimizer. Keras only warns of that, and leaves the optimizer
+        as it began.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.load_weights(path)
+    for warning in caught:
+        if "Skipping variable loading for optimizer" in str(warning.message):
+            raise ValueError(
+                "`training.precision` must compute as the run began; got the backup "
+                f"{str(path)!r}, whose optimizer has other variables. A run that an earlier "
+                "version began on a GPU can only be resumed on a GPU, and one begun on a CPU only "
+                "on a CPU. Resume it on such a machine, or name a new folder."
+            )
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def _trained_part(model: keras.Model, phase: Phase, config: RunConfig) -> keras.Model:
@@ -374,24 +403,8 @@ def _facts(split: Split, config: RunConfig, names: Sequence[str], own: OwnParts)
         },
         optimizer=optimizer,
         loss=loss,
+        precision=policy_of(config.training),
     )
-
-
-@contextlib.contextmanager
-def _precision(training: TrainingConfig) -> Iterator[None]:
-    """Set the dtype policy of Keras within the block.
-
-    For "auto", TensorFlow is asked for GPUs, with every backend of Keras.
-    """
-    policy = training.precision
-    if policy == "auto":
-        policy = "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _check_shares(training: TrainingConfig, parts: dict[str, _Part], devices: int) -> None:
@@ -406,17 +419,3 @@ def _check_shares(training: TrainingConfig, parts: dict[str, _Part], devices: in
                 f"`batch_size` must be a multiple of the number of devices, {devices}, and no more "
                 f"than the {len(part.paths)} images of {name}; got {training.batch_size!r}."
             )
-
-
-def _scope(devices: Sequence[str] | None) -> Any:
-    """Return the context that distributes batches over `devices`, or over all GPUs if several."""
-    if keras.backend.backend() != "tensorflow":
-        if devices is not None:
-            raise ValueError(
-                f"`devices` must be None with the {keras.backend.backend()} backend; got "
-                f"{list(devices)!r}."
-            )
-        return contextlib.nullcontext()
-    if devices is None and len(tf.config.list_logical_devices("GPU")) < 2:
-        return contextlib.nullcontext()
-    return tf.distribute.MirroredStrategy(devices).scope()

@@ -21,7 +21,7 @@ from cxr_models.inputs.loader import ImageLoader
 from cxr_models.inputs.targets import targets_of
 from cxr_models.runs.facts import KeptEpoch
 from cxr_models.runs.folder import RunFolder
-from cxr_models.training import epoch_callback
+from cxr_models.training import computation, epoch_callback
 from cxr_models.training.schedule import PhaseDecision
 from cxr_models.training.train import phases_of, train
 from tests.helpers.fresh_process import run_code
@@ -341,6 +341,59 @@ def test_mixed_precision_trains_and_its_probabilities_are_float32(small_split, t
     assert keras.config.dtype_policy().name == "float32"
     for row in RunFolder(path=tmp_path / "run").read_history():
         assert np.isfinite(row.loss)
+
+
+@pytest.fixture
+def stopped_after(monkeypatch):
+    """Give a function that trains until the first backup, and is then interrupted."""
+
+    def run(split, config, out, **options):
+        save = RunFolder.save_backup
+
+        def save_then_stop(self, model, phase, epochs):
+            save(self, model, phase, epochs)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(RunFolder, "save_backup", save_then_stop)
+            with pytest.raises(KeyboardInterrupt):
+                train(split, config, out, **options)
+
+    return run
+
+
+@pytest.mark.parametrize("begun_on_gpu", [True, False])
+def test_a_run_goes_on_in_the_precision_that_it_began_with_on_a_machine_of_another_kind(
+    small_split, tmp_path, monkeypatch, stopped_after, begun_on_gpu
+):
+    config = tiny_config(epochs_head=2, epochs_fine_tune=0, learning_rate_head=0.05)
+    monkeypatch.setattr(computation, "has_gpu", lambda: begun_on_gpu)
+    undisturbed = train(small_split, config, tmp_path / "undisturbed")
+    stopped_after(small_split, config, tmp_path / "run")
+    monkeypatch.setattr(computation, "has_gpu", lambda: not begun_on_gpu)
+    said = []
+    resumed = train(small_split, config, tmp_path / "run", say=said.append)
+    here, there = ("mixed_float16", "float32") if begun_on_gpu else ("float32", "mixed_float16")
+    assert RunFolder(path=tmp_path / "run").read_facts().precision == here
+    assert f"computing in {here}, as the run began; a new run would use {there}" in said
+    for expected, got in zip(undisturbed.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, got)
+
+
+def test_a_run_without_a_known_precision_is_not_resumed_without_the_state_of_its_optimizer(
+    small_split, tmp_path, monkeypatch, stopped_after
+):
+    config = tiny_config(epochs_head=2, epochs_fine_tune=0)
+    monkeypatch.setattr(computation, "has_gpu", lambda: True)
+    stopped_after(small_split, config, tmp_path / "run")
+    facts = json.loads((tmp_path / "run/run.json").read_text())
+    assert facts.pop("precision") == "mixed_float16"
+    (tmp_path / "run/run.json").write_text(json.dumps(facts))  # as an earlier version wrote it
+    monkeypatch.setattr(computation, "has_gpu", lambda: False)
+    with pytest.raises(ValueError, match=r"got the backup .*00001.*only be resumed on a GPU"):
+        train(small_split, config, tmp_path / "run")
+    monkeypatch.setattr(computation, "has_gpu", lambda: True)
+    train(small_split, config, tmp_path / "run")
 
 
 def test_dicom_files_train_as_the_same_pixels_in_png_do(small_split, tmp_path):
