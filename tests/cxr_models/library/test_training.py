@@ -74,7 +74,7 @@ def test_errors_name_arguments_and_come_before_the_training(split, tmp_path):
     out = tmp_path / "run"
     with pytest.raises(ValueError, match=r"`config={'model.positive_class': 'covid'}|config="):
         cxm.train(split, out=out, config={"model.task": "binary", "model.positive_class": "nobody"})
-    with pytest.raises(ValueError, match=r"got 0\. Give `epochs_head` 50"):
+    with pytest.raises(ValueError, match=r"got 0\. Give `training\.epochs_head` 50"):
         cxm.train(split, out=out, config={"model.weights": "none", "training.epochs_head": 0})
     with pytest.raises(ValueError, match=r"`name` must be section.setting"):
         cxm.train(split, out=out, config={"epochs_head": 1})
