@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import keras
 
@@ -103,8 +104,10 @@ def train(
     """
     divided = split if isinstance(split, Split) else read_split(split)
     settings = with_backbone(RunConfig.made_of(config), backbone, preprocess)
-    from cxr_models.training.checks import check_run
+    from cxr_models.training.checks import check_given_epochs, check_run
 
+    if isinstance(config, Mapping):
+        check_given_epochs(config, settings)
     check_run(divided, settings, out)
     from cxr_models.training.curves import write_curves
     from cxr_models.training.own_parts import OwnParts
