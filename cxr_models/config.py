@@ -249,7 +249,9 @@ class TrainingConfig(Section):
         Number of augmented views of each image whose backbone features are computed once and kept
         for the phase with the frozen backbone. 0 keeps no features.
     precision : {"auto", "float32", "mixed_float16", "mixed_bfloat16"}, default "auto"
-        Precision of the computation. "auto" is "mixed_float16" on GPUs and "float32" elsewhere.
+        Precision of the computation. "auto" is "mixed_float16" if the backend of Keras computes on
+        a GPU of CUDA or ROCm, and "float32" elsewhere. A resumed run keeps the precision that it
+        began with, on any machine.
     seed : int, default 0
         Seed of the initial weights, the order of images, the augmentation and the dropout.
     """

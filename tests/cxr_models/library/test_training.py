@@ -93,8 +93,13 @@ def test_errors_name_arguments_and_come_before_the_training(split, tmp_path):
     out = tmp_path / "run"
     with pytest.raises(ValueError, match=r"`config={'model.positive_class': 'covid'}|config="):
         cxm.train(split, out=out, config={"model.task": "binary", "model.positive_class": "nobody"})
-    with pytest.raises(ValueError, match=r"got 0\. Give `epochs_head` 50"):
+    with pytest.raises(ValueError, match=r"got 0\. Give `training\.epochs_head` 50"):
         cxm.train(split, out=out, config={"model.weights": "none", "training.epochs_head": 0})
+    with pytest.raises(ValueError, match=r"`epochs_fine_tune` is only allowed .*; got 5 and"):
+        cxm.train(split, out=out, config={"model.weights": "none", "training.epochs_fine_tune": 5})
+    findings = {"model.task": "multilabel", "model.findings": ("Mass",)}
+    with pytest.raises(ValueError, match=r"config={'training.positive_weights': True}"):
+        cxm.train(split, out=out, config={**findings, "training.class_weights": True})
     with pytest.raises(ValueError, match=r"`name` must be section.setting"):
         cxm.train(split, out=out, config={"epochs_head": 1})
     with pytest.raises(TypeError, match="`config` must be a RunConfig"):
