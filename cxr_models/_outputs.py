@@ -87,6 +87,27 @@ def check_output(
         )
 
 
+def check_separate(file: Path, folder: Path, *, option: str = "--out", folder_option: str) -> None:
+    """Raise ValueError if one output of a command is inside another output, or is the other output.
+
+    Parameters
+    ----------
+    file : Path
+        File to write.
+    folder : Path
+        Folder to write.
+    option, folder_option : str
+        The options that name `file` and `folder`, for error messages.
+    """
+    resolved, inside = file.resolve(), folder.resolve()
+    if resolved.is_relative_to(inside) or inside.is_relative_to(resolved):
+        other = file.parent / f"{file.stem}-{folder_option.removeprefix('--')}"
+        raise ValueError(
+            f"`{folder_option}` must be separate from `{option}`; got {str(folder)!r} with "
+            f"{str(file)!r}. Name another folder, such as {str(other)!r}."
+        )
+
+
 @contextlib.contextmanager
 def replaces_output(
     path: Path,

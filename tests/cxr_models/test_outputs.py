@@ -1,12 +1,13 @@
 """What a user named is written to only if nothing of anybody's is lost by it."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cxr_enhance import read_image, write_image
-from cxr_models._outputs import check_output, replaces_output
+from cxr_models._outputs import check_output, check_separate, replaces_output
 from cxr_models.explain.overlay_files import EXPLANATIONS, write_picture
 from cxr_models.records.index import SKIPPED
 from cxr_models.records.manifest import MANIFEST, Record, write_manifest
@@ -161,3 +162,20 @@ def test_a_folder_that_holds_an_input_is_not_written_into(tmp_path):
     for source in (folder / "mean-covid.png", tmp_path / "scan.png"):
         with pytest.raises(ValueError, match="which is or holds the input"):
             check_output(folder, EXPLANATIONS, overwrite=True, inputs=[source])
+
+
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [("r/p.csv", "r"), ("r/a/p.csv", "link"), ("r", "r"), ("r", "r/shown"), ("r/p.csv", "r/a/..")],
+)
+def test_a_file_in_or_around_a_folder_of_the_same_command_is_refused_with_another_name(
+    tmp_path, monkeypatch, file, folder
+):
+    monkeypatch.chdir(tmp_path)
+    Path("link").symlink_to("r")
+    with pytest.raises(ValueError, match="`--explain` must be separate from `--out`") as caught:
+        check_separate(Path(file), Path(folder), folder_option="--explain")
+    _, cure, _ = str(caught.value).rsplit("'", 2)
+    check_separate(Path(file), Path(cure), folder_option="--explain")
+    check_separate(Path("r/p.csv"), Path("r/shown"), folder_option="--explain")
+    check_separate(Path("r-p.csv"), Path("r"), folder_option="--explain")
