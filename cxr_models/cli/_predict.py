@@ -106,7 +106,13 @@ def predict_files(
             means = [] if explanations is None else explanations.finish()
             of_files = rows
             if aggregation is not None:
-                rows = joined_rows(rows, keys, aggregation, multilabel=served.multilabel)
+                rows = joined_rows(
+                    rows,
+                    keys,
+                    aggregation,
+                    to_probabilities=served.probabilities,
+                    multilabel=served.multilabel,
+                )
             write = write_finding_rows if served.multilabel else write_rows
             write(
                 out,

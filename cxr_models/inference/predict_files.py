@@ -90,6 +90,7 @@ class Row:
     probabilities: tuple[float, ...] | None  # None if there is an error
     error: str  # why there are no probabilities; empty without an error
     files: tuple[str, ...] = ()  # all files of a patient or study; empty for a single file
+    logits: tuple[float, ...] = ()  # the logits of `probabilities`, before any calibration
 
 
 def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
@@ -221,15 +222,19 @@ def predict(
         One row for each file, in order.
     """
     for batch in batches:
-        probabilities = np.empty((0, 0))
+        logits = probabilities = np.empty((0, 0))
         if len(batch.images):
-            probabilities = to_probabilities(logits_of(batch.images))
+            logits = logits_of(batch.images)
+            probabilities = to_probabilities(logits)
             if watch is not None:
                 watch(batch, probabilities)
-        rows = iter(probabilities.tolist())
+        rows = zip(probabilities.tolist(), logits.tolist(), strict=True)
         for source, error in zip(batch.sources, batch.errors, strict=True):
-            shares = None if error else tuple(next(rows))
-            yield Row(file=source.path, probabilities=shares, error=error)
+            if error:
+                yield Row(file=source.path, probabilities=None, error=error)
+                continue
+            shares, of_image = map(tuple, next(rows))
+            yield Row(file=source.path, probabilities=shares, error="", logits=of_image)
 
 
 def write_rows(
