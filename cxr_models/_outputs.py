@@ -8,6 +8,8 @@ from its name. Each kind is defined next to the code that writes it.
 from __future__ import annotations
 
 import contextlib
+import csv
+import itertools
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -148,6 +150,20 @@ def first_line(path: Path) -> bytes:
     with path.open("rb") as file:
         line = file.readline(_LONGEST_LINE)
     return line.removesuffix(b"\n") if line.endswith(b"\n") else b""
+
+
+def first_row(path: Path) -> list[str]:
+    """Return the cells of the first row of a CSV file; a cell may have line breaks.
+
+    The result is empty if the file does not begin with a row of UTF-8 text and a newline.
+    """
+    with path.open("rb") as file:
+        lines = iter(lambda: file.readline(_LONGEST_LINE), b"")
+        whole = itertools.takewhile(lambda line: line.endswith(b"\n"), lines)
+        try:
+            return next(csv.reader(line.decode() for line in whole), [])
+        except (UnicodeDecodeError, csv.Error):
+            return []
 
 
 def _is_earlier(path: Path, kind: Kind) -> bool:

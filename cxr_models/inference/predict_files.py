@@ -19,7 +19,7 @@ import numpy as np
 import cxr_enhance
 from cxr_enhance import Transform, usable_cpus
 from cxr_models._cells import escape_formula
-from cxr_models._outputs import Kind, first_line, replaces_output
+from cxr_models._outputs import Kind, first_row, replaces_output
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.operating_points import called
 from cxr_models.inputs.loader import ImageLoader
@@ -41,7 +41,7 @@ _BETWEEN_CALLED = _BETWEEN_FILES = ";"
 
 
 def _is_table(path: Path) -> bool:
-    names = first_line(path).decode("utf-8", "surrogateescape").split(",")
+    names = first_row(path)
     if names[1:2] and names[1].startswith("probability:"):  # a table of findings
         names.insert(1, "predicted")
     if names[2:3] == ["called"]:  # earlier versions had no such column
