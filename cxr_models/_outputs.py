@@ -8,6 +8,8 @@ from its name. Each kind is defined next to the code that writes it.
 from __future__ import annotations
 
 import contextlib
+import csv
+import itertools
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -87,6 +89,27 @@ def check_output(
         )
 
 
+def check_separate(file: Path, folder: Path, *, option: str = "--out", folder_option: str) -> None:
+    """Raise ValueError if one output of a command is inside another output, or is the other output.
+
+    Parameters
+    ----------
+    file : Path
+        File to write.
+    folder : Path
+        Folder to write.
+    option, folder_option : str
+        The options that name `file` and `folder`, for error messages.
+    """
+    resolved, inside = file.resolve(), folder.resolve()
+    if resolved.is_relative_to(inside) or inside.is_relative_to(resolved):
+        other = file.parent / f"{file.stem}-{folder_option.removeprefix('--')}"
+        raise ValueError(
+            f"`{folder_option}` must be separate from `{option}`; got {str(folder)!r} with "
+            f"{str(file)!r}. Name another folder, such as {str(other)!r}."
+        )
+
+
 @contextlib.contextmanager
 def replaces_output(
     path: Path,
@@ -127,6 +150,20 @@ def first_line(path: Path) -> bytes:
     with path.open("rb") as file:
         line = file.readline(_LONGEST_LINE)
     return line.removesuffix(b"\n") if line.endswith(b"\n") else b""
+
+
+def first_row(path: Path) -> list[str]:
+    """Return the cells of the first row of a CSV file; a cell may have line breaks.
+
+    The result is empty if the file does not begin with a row of UTF-8 text and a newline.
+    """
+    with path.open("rb") as file:
+        lines = iter(lambda: file.readline(_LONGEST_LINE), b"")
+        whole = itertools.takewhile(lambda line: line.endswith(b"\n"), lines)
+        try:
+            return next(csv.reader(line.decode() for line in whole), [])
+        except (UnicodeDecodeError, csv.Error):
+            return []
 
 
 def _is_earlier(path: Path, kind: Kind) -> bool:

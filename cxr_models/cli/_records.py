@@ -47,6 +47,11 @@ def split(
     with _console.errors_exit_with(_console.WRONG_USAGE):
         if folds is not None and leave_source_out:
             raise ValueError("`--folds` is only allowed without --leave-source-out; got both.")
+        if folds is not None and fractions != splits.FRACTIONS:
+            raise ValueError(
+                "`--fractions` is only allowed without --folds: each fold has one Kth of the images "
+                "for test and one Kth for val; got both."
+            )
         if test_others and not leave_source_out:
             raise ValueError(
                 "`--test-others` is only allowed with --leave-source-out; got it alone."

@@ -18,7 +18,7 @@ import numpy as np
 import cxr_enhance
 from cxr_enhance import Transform, usable_cpus
 from cxr_models._cells import CsvWriter, escape_formula
-from cxr_models._outputs import Kind, first_line, replaces_output
+from cxr_models._outputs import Kind, first_row, replaces_output
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.operating_points import called
 from cxr_models.inputs.loader import ImageLoader
@@ -40,7 +40,7 @@ _BETWEEN_CALLED = _BETWEEN_FILES = ";"
 
 
 def _is_table(path: Path) -> bool:
-    names = first_line(path).decode("utf-8", "surrogateescape").split(",")
+    names = first_row(path)
     if names[1:2] and names[1].startswith("probability:"):  # a table of findings
         names.insert(1, "predicted")
     if names[2:3] == ["called"]:  # earlier versions had no such column
@@ -89,6 +89,7 @@ class Row:
     probabilities: tuple[float, ...] | None  # None if there is an error
     error: str  # why there are no probabilities; empty without an error
     files: tuple[str, ...] = ()  # all files of a patient or study; empty for a single file
+    logits: tuple[float, ...] = ()  # the logits of `probabilities`, before any calibration
 
 
 def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
@@ -220,15 +221,19 @@ def predict(
         One row for each file, in order.
     """
     for batch in batches:
-        probabilities = np.empty((0, 0))
+        logits = probabilities = np.empty((0, 0))
         if len(batch.images):
-            probabilities = to_probabilities(logits_of(batch.images))
+            logits = logits_of(batch.images)
+            probabilities = to_probabilities(logits)
             if watch is not None:
                 watch(batch, probabilities)
-        rows = iter(probabilities.tolist())
+        rows = zip(probabilities.tolist(), logits.tolist(), strict=True)
         for source, error in zip(batch.sources, batch.errors, strict=True):
-            shares = None if error else tuple(next(rows))
-            yield Row(file=source.path, probabilities=shares, error=error)
+            if error:
+                yield Row(file=source.path, probabilities=None, error=error)
+                continue
+            shares, of_image = map(tuple, next(rows))
+            yield Row(file=source.path, probabilities=shares, error="", logits=of_image)
 
 
 def write_rows(

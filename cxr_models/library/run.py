@@ -250,22 +250,32 @@ class Run:
             files = _each_once(files)
             items = list(files)
         keys = [] if aggregation is None else keys_of_files(files, aggregation, records)
-        logits = [
-            predict_logits(
-                self._logits,
-                self._prepared(items[start : start + size]),
-                multilabel=served.multilabel,
-            )
-            for start in range(0, len(items), size)
-        ]
-        probabilities = served.probabilities(np.concatenate(logits))
+        logits = np.concatenate(
+            [
+                predict_logits(
+                    self._logits,
+                    self._prepared(items[start : start + size]),
+                    multilabel=served.multilabel,
+                )
+                for start in range(0, len(items), size)
+            ]
+        )
+        probabilities = served.probabilities(logits)
         joined: list[Row] = []
         if aggregation is not None:
             rows = [
-                Row(file=file, probabilities=tuple(shares), error="")
-                for file, shares in zip(files, probabilities.tolist(), strict=True)
+                Row(file=file, probabilities=tuple(shares), error="", logits=tuple(of_image))
+                for file, shares, of_image in zip(
+                    files, probabilities.tolist(), logits.tolist(), strict=True
+                )
             ]
-            joined = joined_rows(rows, keys, aggregation, multilabel=served.multilabel)
+            joined = joined_rows(
+                rows,
+                keys,
+                aggregation,
+                to_probabilities=served.probabilities,
+                multilabel=served.multilabel,
+            )
             files = [row.file for row in joined]
             probabilities = np.array([row.probabilities for row in joined])
         return Predicted(

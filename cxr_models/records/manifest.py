@@ -5,7 +5,6 @@ This module uses neither pixels nor models.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import os
 import reprlib
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_models._cells import escape_formula
-from cxr_models._outputs import Kind, first_line
+from cxr_models._outputs import Kind, first_row
 from cxr_models.records.csv_files import cells_of, write_cells
 from cxr_models.records.layouts.values import FindingsOf
 
@@ -122,7 +121,7 @@ def _is_manifest(path: Path) -> bool:
 
     The header must have the column ``pixels``: nobody writes pixel digests by hand.
     """
-    header = next(csv.reader([first_line(path).decode()]), [])
+    header = first_row(path)
     further = [name for name in FURTHER_COLUMNS if name in header]
     return "pixels" in further and header[: len(COLUMNS) + len(further)] == [*COLUMNS, *further]
 

@@ -1,4 +1,6 @@
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -56,13 +58,27 @@ def test_a_split_in_memory_is_kept_so_that_it_can_be_read(tmp_path):
         ("config.json", "`RUN` must be the folder of a run"),
         ("run.json", "`RUN` must be the folder of a run"),
         ("best.weights.h5", "`RUN` must be a run that has ended.*lacks best.weights.h5"),
-        ("split.csv", "must hold the split.csv it was trained on.*--split"),
+        ("split.csv", "must hold the split.csv it was trained on"),
     ],
 )
 def test_says_what_a_folder_lacks(finished, lost, sentence):
     (finished / lost).unlink()
     with pytest.raises(ValueError, match=sentence):
         read_run(finished)
+
+
+def test_a_run_without_its_split_is_read_after_what_the_sentences_ask_for(finished):
+    before = read_run(finished).split
+    folder, facts = finished.parent, json.loads((finished / "run.json").read_text())
+    (finished / "split.csv").rename(folder / "elsewhere.csv")
+    (finished / "run.json").write_text(json.dumps(facts | {"split_root": None}))
+    with pytest.raises(ValueError, match="Copy that split to") as caught:
+        read_run(finished)
+    shutil.copy(folder / "elsewhere.csv", str(caught.value).split("'")[-2])
+    with pytest.raises(ValueError, match="`split_root` must be stated") as caught:
+        read_run(finished)
+    Path(str(caught.value).split("'")[1]).write_text(json.dumps(facts))
+    assert read_run(finished).split == before
 
 
 def test_says_what_is_wrong_with_the_facts(finished):
