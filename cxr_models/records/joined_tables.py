@@ -82,7 +82,7 @@ def join_tables(
         shared = [name for name in named if name in known]
         if not shared:
             raise ValueError(
-                "`--csv` must share at least one column with a name with the first; got "
+                "`--csv` must share at least one named column with the first; got "
                 f"{str(table.path)!r}, which has {', '.join(table.header) or 'no columns'}."
             )
         later = {name for other in others[number:] for name in other.header}  # may be keys

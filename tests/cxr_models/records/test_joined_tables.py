@@ -50,9 +50,7 @@ def test_a_table_with_nothing_but_row_numbers_in_common_is_refused(tmp_path):
     tables = write(tmp_path, a="file,id 0,1.png,1", b="pid,dx 0,1,x")
     for path in tables:
         path.write_text(f",{path.read_text()}")
-    with pytest.raises(
-        ValueError, match=r"share at least one column with a name .* got '.*b\.csv'"
-    ):
+    with pytest.raises(ValueError, match=r"share at least one named column .* got '.*b\.csv'"):
         join_tables(tables)
 
 
