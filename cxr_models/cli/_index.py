@@ -72,7 +72,7 @@ def index(
         lists.check()
         check_options(csvs=csvs, has_columns=columns is not None, layout_name=layout_name,
                       drop_split=drop_split, decode=decode,
-                      drop_duplicates=drop_duplicates)  # fmt: skip
+                      drop_duplicates=drop_duplicates, max_distance=max_distance)  # fmt: skip
         name_patient = patient_namer(pseudonym_key, keep_patient_ids=keep_patient_ids)
         all_choices = dataclasses.replace(
             choices or Choices(), patient_pattern=patient_pattern or ""

@@ -48,6 +48,11 @@ def split(
     with _console.errors_exit_with(_console.WRONG_USAGE):
         if folds is not None and leave_source_out:
             raise ValueError("`--folds` is only allowed without --leave-source-out; got both.")
+        if folds is not None and fractions != splits.FRACTIONS:
+            raise ValueError(
+                "`--fractions` is only allowed without --folds, which gives test and val the same "
+                "share of the images; got both."
+            )
         if test_others and not leave_source_out:
             raise ValueError(
                 "`--test-others` is only allowed with --leave-source-out; got it alone."

@@ -149,6 +149,7 @@ def index(
         drop_split=drop_split,
         decode=decode,
         drop_duplicates=drop_duplicates,
+        max_distance=max_distance,
     )
     name_patient = None
     if pseudonym_key is not None:

@@ -45,6 +45,7 @@ def check_options(
     drop_split: bool,
     decode: bool,
     drop_duplicates: bool,
+    max_distance: int,
 ) -> None:
     """Raise ValueError if a combination of options is not allowed."""
     if layout_name is not None and layout_name not in {*SETS, *LAYOUTS}:
@@ -65,6 +66,11 @@ def check_options(
         raise ValueError(
             "`--drop-duplicates` is only allowed without --no-decode: copies are found by what "
             "images show."
+        )
+    if max_distance != MAX_DISTANCE and not decode:
+        raise ValueError(
+            "`--max-distance` is only allowed without --no-decode: near duplicates are found by "
+            f"what images show; got {max_distance}."
         )
 
 

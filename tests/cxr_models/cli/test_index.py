@@ -264,6 +264,7 @@ def test_columns_of_findings_come_from_any_csv(tmp_path, capsys):
         (["--keep", "patient"], "`--keep` must name columns"),
         (["--drop-split"], "`--drop-split` is only allowed with --csv"),
         (["--no-decode", "--drop-duplicates"], "only allowed without --no-decode"),
+        (["--no-decode", "--max-distance", "4"], "`--max-distance` is only allowed without --no"),
         (["--layout", "rsna"], "`SOURCE` must hold stage_2_train_labels.csv for this layout"),
         (["--layout", "rsna", "--csv", "x.csv"], "`--layout rsna` is only allowed without --csv"),
         (["--label-from", "Covid"], "`--label-from` must name findings of the set; got 'Covid'"),

@@ -452,6 +452,10 @@ def test_names_in_any_script_and_folders_to_be_made_are_fine(tmp_path, capsys):
             ["split", "m.csv", "--out", "s", "--folds", "3", "--leave-source-out"],
             "`--folds` is only allowed without --leave-source-out",
         ),
+        (
+            ["split", "m.csv", "--out", "s", "--folds", "4", "--fractions", "0.8", "0.2", "0"],
+            "`--fractions` is only allowed without --folds",
+        ),
         (["split", "{tmp}/none.csv", "--out", "s.csv"], "No such file"),
         (["train", "{tmp}/none.csv", "--out", "r", "--set", "x"], "`--set` must be key=value"),
         (["train", "{tmp}/none.csv", "--out", "r", "--backbone", "vgg"], "`backbone` must be"),
