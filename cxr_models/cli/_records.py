@@ -49,8 +49,8 @@ def split(
             raise ValueError("`--folds` is only allowed without --leave-source-out; got both.")
         if folds is not None and fractions != splits.FRACTIONS:
             raise ValueError(
-                "`--fractions` is only allowed without --folds: each of K folds has 1/K of the "
-                "images for test and 1/K for val; got both."
+                "`--fractions` is only allowed without --folds, which gives test and val the same "
+                "share of the images; got both."
             )
         if test_others and not leave_source_out:
             raise ValueError(
