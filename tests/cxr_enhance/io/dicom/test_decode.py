@@ -351,7 +351,10 @@ def test_explicit_elements_under_a_transfer_syntax_of_implicit_vr_are_read():
     with pytest.warns(UserWarning, match=note):
         assert_same_image(read_image(data), GRAY12)
     assert any(note in text for text in image_info(data).notes)
-    assert_same_image(pydicom.dcmread(io.BytesIO(data)).pixel_array, GRAY12)
+    with pytest.warns(UserWarning, match="Expected implicit VR"):
+        by_pydicom = pydicom.dcmread(io.BytesIO(data))
+    assert_same_image(by_pydicom.pixel_array, GRAY12)
+    derived_dicom(GRAY12, data, description="x", strip_identity=False)
 
 
 @pytest.mark.parametrize("start", [b"MZ\x90\0", b"\x7fELF", b"II*\0", b"\xff\xd8\xff\xe0"])
