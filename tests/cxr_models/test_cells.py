@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_models import Record, read_manifest, write_manifest
-from cxr_models._cells import csv_writer, escape_formula, original_cell
+from cxr_models._cells import CsvWriter, escape_formula, original_cell
 from cxr_models.evaluation.predictions import read_predictions, write_predictions
 from cxr_models.inference.predict_files import Row, write_rows
 from cxr_models.records.manifest import Manifest
@@ -26,7 +26,7 @@ def test_what_could_be_a_formula_is_written_behind_an_apostrophe(cell):
 def test_cells_with_line_breaks_of_any_kind_are_read_as_they_were_written():
     cells = ["a\rb", "c\nd", "e\r\nf", "\r", "g", 1]
     body = io.StringIO()
-    writer = csv_writer(body)
+    writer = CsvWriter(body)
     writer.writerow(cells)
     writer.writerows([["g", 1]])
     text = body.getvalue()
