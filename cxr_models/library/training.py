@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.config import RunConfig
@@ -11,7 +10,6 @@ from cxr_models.library.own_backbone import with_backbone
 from cxr_models.library.run import Run, load_run
 from cxr_models.library.wording import says_arguments
 from cxr_models.records.splits import Split, read_split
-from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import os
@@ -109,16 +107,11 @@ def train(
     if isinstance(config, Mapping):
         check_given_epochs(config, settings)
     check_run(divided, settings, out)
-    from cxr_models.training.curves import write_curves
     from cxr_models.training.own_parts import OwnParts
-    from cxr_models.training.train import train as train_model
+    from cxr_models.training.train_run import train_run
 
     own = OwnParts(callbacks=tuple(callbacks), optimizer=optimizer, loss=loss)
-    folder = RunFolder(path=Path(out))
-    own.check_resumed(folder, settings.training.learning_rate_head)
-    if not folder.best_weights.is_file():
-        train_model(divided, settings, out, own=own, devices=devices, say=say)
-        write_curves(folder.curves_file, folder.read_history())
+    train_run(divided, settings, out, own=own, devices=devices, say=say)
     return load_run(out)
 
 

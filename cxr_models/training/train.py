@@ -16,7 +16,6 @@ import keras
 import tensorflow as tf
 
 import cxr_enhance
-from cxr_models._typed_json import converted
 from cxr_models.backbones import BACKBONES
 from cxr_models.inputs.pipeline import (
     class_weights,
@@ -26,10 +25,11 @@ from cxr_models.inputs.pipeline import (
 )
 from cxr_models.inputs.targets import targets_of
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
+from cxr_models.networks.load import load_classifier
 from cxr_models.networks.own_network import features_of_sample
 from cxr_models.records.splits import lacking_labels
-from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
-from cxr_models.runs.finished import class_names_of, file_sha256, keep_split
+from cxr_models.runs.facts import EpochRow, RunFacts
+from cxr_models.runs.finished import FinishedRun, class_names_of, file_sha256, keep_split
 from cxr_models.runs.folder import RunFolder
 from cxr_models.runs.warm_start import check_warm_start
 from cxr_models.training.cached_features import FeatureExtractor, feature_batches, head_model
@@ -41,7 +41,6 @@ from cxr_models.training.objective import loss_of, metrics_of
 from cxr_models.training.own_parts import OwnParts
 from cxr_models.training.progress import Progress, StepReport
 from cxr_models.training.schedule import (
-    best_epochs,
     decide_after_epochs,
     kept_epoch,
     monitor_of,
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
     from cxr_models.config import RunConfig, TrainingConfig
     from cxr_models.inputs.targets import Targets
     from cxr_models.records.splits import Split
-    from cxr_models.training.schedule import Monitor
 
 
 class Phase(NamedTuple):
@@ -99,6 +97,8 @@ def train(
     watch: Callable[[StepReport], object] | None = None,
 ) -> keras.Model:
     """Train a classifier, or resume an interrupted start of the same run.
+
+    A run that has ended is loaded and neither trained nor changed.
 
     Parameters
     ----------
@@ -144,6 +144,16 @@ def train(
     check_run(split, config, out)
     own = own or OwnParts()
     own.check_resumed(folder, config.training.learning_rate_head)
+    if folder.best_weights.is_file():  # they may have been evaluated, so they must not change
+        return load_classifier(
+            FinishedRun(
+                folder=folder,
+                config=config,
+                labels=names,
+                split=split,
+                weights_sha256=file_sha256(folder.best_weights),
+            )
+        )
     parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
     facts = _facts(split, config, names, own)
     policy = facts.precision or "float32"
@@ -189,11 +199,15 @@ def train(
                     model, phase, number, parts, config, folder, history, resumed, shown, own
                 )
             best[phase.name] = model.get_weights()
-        _keep_best(model, folder, history, best, monitor_of(config.model))
+        kept = kept_epoch(history, monitor_of(config.model))
+        if kept is not None:
+            model.set_weights(best[kept.phase])
+            folder.write_kept(kept)
         if config.model.backbone not in BACKBONES:
             features = features_of_sample(model)
             if all(map(math.isfinite, features)):  # they are not finite if the training diverged
                 folder.write_features(features)
+        folder.save_weights(model, folder.best_weights)  # the last file: the run has ended
     return model
 
 
@@ -203,27 +217,6 @@ def _lines_on_labels(split: Split, config: RunConfig, targets: Targets) -> list[
         return lines_on_findings(config, targets)
     labels = sorted(lacking_labels(split.manifest.records, ["train"]).get("train", ()))
     return [f"train has no image of {label}, which cannot be learned" for label in labels]
-
-
-def _keep_best(
-    model: keras.Model,
-    folder: RunFolder,
-    history: Sequence[EpochRow],
-    best: dict[str, list[Any]],
-    monitor: Monitor,
-) -> None:
-    """Set the best weights of all phases in `model`, and save the weights and their epoch."""
-    kept = kept_epoch(history, monitor)
-    if kept is not None and folder.best_weights.exists():
-        # The run had ended and may have been evaluated, so its weights must not change.
-        last = best_epochs(history, monitor)[-1]
-        stated = folder.read_facts().kept or converted(KeptEpoch, last)
-        same = (row for row in history if converted(KeptEpoch, row) == stated)
-        kept = next(same, kept)
-    if kept is not None:
-        model.set_weights(best[kept.phase])
-        folder.write_kept(kept)
-    folder.save_weights(model, folder.best_weights)
 
 
 def _part_of(split: Split, name: str, class_names: Sequence[str], config: RunConfig) -> _Part:
