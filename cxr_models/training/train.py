@@ -162,6 +162,7 @@ def train(
         if policy != facts.precision and say is not None:
             say(f"computing in {policy}, as the run began; a new run would use {facts.precision}")
     else:  # a resumed run was checked when it began
+        own.check_settings(config.training)
         overlaps = check_warm_start(split, config.model.weights, say=say)
         if overlaps:
             facts = dataclasses.replace(facts, overlaps=overlaps)

@@ -11,6 +11,7 @@ import keras
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training.own_parts import OwnParts
 from cxr_models.training.train import train
+from tests.helpers.findings import multilabel, write_findings_split
 from tests.helpers.tiny_backbone import tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -162,3 +163,28 @@ def test_texts_tell_parts_apart_and_do_not_hold_names_that_keras_numbers():
     assert len({*described}) == 4
     assert re.match(r'CategoricalFocalCrossentropy \{.*"gamma": 2.0', described[0])
     assert described[2:] == ["mse", None]
+
+
+def test_positive_weights_that_an_own_loss_would_ignore_are_refused(tmp_path):
+    split = write_findings_split(tmp_path / "images")
+    config = multilabel(tiny_config(**ONE_AND_ONE), training__positive_weights=True)
+    sentence = "`loss` is only allowed without training.positive_weights.*; got binary_crossentropy"
+    with pytest.raises(ValueError, match=sentence):
+        train(split, config, tmp_path / "run", own=OwnParts(loss="binary_crossentropy"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_optimizer_whose_options_a_copy_would_lose_is_refused():
+    class Own(keras.optimizers.SGD):
+        def __init__(self, learning_rate, drift=0.0, **options):
+            super().__init__(learning_rate, **options)
+            self.drift = drift
+
+    with pytest.raises(ValueError, match=r"whose get_config returns all options.*; got Own"):
+        OwnParts(optimizer=Own(0.1, drift=0.5)).optimizer_of(0.1)
+    assert OwnParts(optimizer=lambda rate: Own(rate, drift=0.5)).optimizer_of(0.1).drift == 0.5
+    texts = {
+        OwnParts(optimizer=lambda rate, drift=drift: Own(rate, drift=drift)).described(0.1)[0]
+        for drift in (0.0, 0.5)
+    }
+    assert len(texts) == 2
