@@ -158,7 +158,9 @@ def train(
     facts = _facts(split, config, names, own)
     policy = facts.precision or "float32"
     if folder.facts_file.exists():
-        policy = folder.read_facts().precision or policy
+        begun = folder.read_facts()
+        _check_same_weights(folder, begun, facts)
+        policy = begun.precision or policy
         if policy != facts.precision and say is not None:
             say(f"computing in {policy}, as the run began; a new run would use {facts.precision}")
     else:  # a resumed run was checked when it began
@@ -210,6 +212,19 @@ def train(
                 folder.write_features(features)
         folder.save_weights(model, folder.best_weights)  # the last file: the run has ended
     return model
+
+
+def _check_same_weights(folder: RunFolder, begun: RunFacts, now: RunFacts) -> None:
+    """Raise ValueError if the file of the starting weights has changed since the run began.
+
+    `run.json` names the earlier content, and only that content was compared with val and test.
+    """
+    if begun.weights_sha256 is not None and begun.weights_sha256 != now.weights_sha256:
+        raise ValueError(
+            f"`weights` must have the content that the run in {str(folder.path)!r} was begun with; "
+            f"got {now.weights!r}, which has changed. Put the earlier file back, or name a new "
+            "folder."
+        )
 
 
 def _lines_on_labels(split: Split, config: RunConfig, targets: Targets) -> list[str]:

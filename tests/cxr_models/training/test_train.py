@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 import h5py
+import keras
 
 from cxr_enhance import read_image
 from cxr_models import Manifest
@@ -25,7 +26,8 @@ from cxr_models.training import computation, epoch_callback
 from cxr_models.training.schedule import PhaseDecision
 from cxr_models.training.train import phases_of, train
 from tests.helpers.fresh_process import run_code
-from tests.helpers.tiny_backbone import tiny_config
+from tests.helpers.random_states import draws_around
+from tests.helpers.tiny_backbone import tiny_application, tiny_config
 from tests.helpers.trained import assert_best_weights_are_kept
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -266,10 +268,6 @@ def without_val(split):
 def test_after_a_failed_download_the_same_folder_takes_other_weights(
     small_split, tmp_path, monkeypatch
 ):
-    import keras
-
-    from tests.helpers.tiny_backbone import tiny_application
-
     def offline(*, weights, **options):
         if weights == "imagenet":
             raise OSError("URL fetch failure")
@@ -301,8 +299,6 @@ def test_weights_that_have_seen_the_test_images_are_refused_before_anything_is_w
 
 
 def test_a_run_tells_which_file_its_weights_came_from(small_split, tmp_path):
-    from tests.helpers.tiny_backbone import tiny_application
-
     file = tmp_path / "backbone.weights.h5"
     tiny_application(include_top=False, weights="imagenet", input_shape=(32, 40, 3)).save_weights(
         file
@@ -312,6 +308,24 @@ def test_a_run_tells_which_file_its_weights_came_from(small_split, tmp_path):
     facts = json.loads((tmp_path / "run/run.json").read_text())
     assert facts["weights"] == str(file)
     assert facts["weights_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_weights_that_were_replaced_after_the_run_began_are_refused(
+    small_split, tmp_path, stopped_after
+):
+    file = tmp_path / "backbone.weights.h5"
+    network = tiny_application(include_top=False, weights="imagenet", input_shape=(32, 40, 3))
+    network.save_weights(file)
+    config = tiny_config(epochs_head=2, epochs_fine_tune=0, cache_features=1)
+    config = config.with_setting("model.weights", str(file))
+    stopped_after(small_split, config, tmp_path / "run")
+    began_with = file.read_bytes()
+    network.set_weights([2 * value for value in network.get_weights()])
+    network.save_weights(file)
+    with pytest.raises(ValueError, match=r"begun with; got '.*h5', which has changed\. Put the"):
+        train(small_split, config, tmp_path / "run")
+    file.write_bytes(began_with)
+    train(small_split, config, tmp_path / "run")
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -330,8 +344,6 @@ def test_an_image_that_cannot_be_read_is_named_in_a_plain_sentence(small_split, 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_and_its_probabilities_are_float32(small_split, tmp_path, precision):
-    import keras
-
     config = tiny_config(precision=precision, epochs_head=1, epochs_fine_tune=1)
     model = train(small_split, config, tmp_path / "run")
     assert model.get_layer("stem").compute_dtype == precision.removeprefix("mixed_")
