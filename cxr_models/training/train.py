@@ -168,8 +168,9 @@ def train(
         overlaps = check_warm_start(split, config.model.weights, say=say)
         if overlaps:
             facts = dataclasses.replace(facts, overlaps=overlaps)
-    if config.data.cache_dir is not None:
-        Path(config.data.cache_dir).mkdir(parents=True, exist_ok=True)
+    cache = None if config.data.cache_dir is None else Path(config.data.cache_dir)
+    if cache is not None and not cache.resolve().is_relative_to(folder.path.resolve()):
+        cache.mkdir(parents=True, exist_ok=True)
     if config.data.deterministic:
         tf.config.experimental.enable_op_determinism()
     steps = math.ceil(len(parts["train"].paths) / config.training.batch_size)
@@ -185,6 +186,8 @@ def train(
         # All settings are checked by now, so that a refused run leaves no folder.
         folder.begin(config, facts)
         keep_split(folder.path, split)
+        if cache is not None:  # inside of the folder, which had to be new
+            cache.mkdir(parents=True, exist_ok=True)
         history = folder.read_history()
         backup = folder.newest_backup()
         best: dict[str, list[Any]] = {}  # best weights of each phase

@@ -544,3 +544,11 @@ def test_a_cache_that_cannot_be_made_leaves_no_run(small_split, tmp_path):
     with pytest.raises(FileExistsError, match="taken"):
         train(small_split, config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_cache_may_be_inside_of_the_folder_of_a_new_run(small_split, tmp_path):
+    out = tmp_path / "run"
+    config = tiny_config(epochs_head=1, epochs_fine_tune=0)
+    config = config.with_setting("data.cache_dir", str(out / "cache"))
+    train(small_split, config, out)
+    assert any((out / "cache").iterdir())
