@@ -54,7 +54,9 @@ def train(
         Function that prepares RGB images with values 0..255 for the network. It is required if
         `backbone` is a function, and not allowed otherwise.
     callbacks : sequence of keras.callbacks.Callback, default ()
-        Callbacks for each phase. They are called after the callbacks that store the run.
+        Callbacks for each phase. They are called before the callbacks that store the run. A
+        learning rate that they set holds until they or a plateau change it. ``BackupAndRestore``
+        is not allowed.
     optimizer : keras.optimizers.Optimizer or callable, optional
         An optimizer, or a function that takes the learning rate of a phase and returns an
         optimizer, such as ``keras.optimizers.SGD``. An optimizer is copied for each phase and keeps
@@ -88,8 +90,10 @@ def train(
     -----
     Call the function again with the same arguments to resume a training that was stopped. It
     continues after the last complete epoch, with the stored state of the optimizer; so another
-    optimizer or loss is refused. The state of `callbacks` is not stored. If the training of the
-    run has ended, the run is loaded and not trained again.
+    optimizer or loss is refused. The state of `callbacks` is not stored, so a callback that counts
+    epochs begins to count again. Stored are the learning rate, and the end of a phase that a
+    callback has stopped. If the training of the run has ended, the run is loaded and not trained
+    again.
 
     Examples
     --------

@@ -220,6 +220,10 @@ class RunFolder:
         """Write the epoch of the best weights into run.json."""
         self._add_fact("kept", to_json(converted(KeptEpoch, row)))
 
+    def write_stop(self, phase: str, epochs: int) -> None:
+        """Write into run.json that a callback of the caller ended `phase` after `epochs` epochs."""
+        self._add_fact("stopped", {**(self.read_facts().stopped or {}), phase: epochs})
+
     def write_features(self, features: Sequence[float]) -> None:
         """Write the features of one image, from a registered backbone, into run.json."""
         self._add_fact("features", list(features))

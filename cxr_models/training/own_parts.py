@@ -23,8 +23,10 @@ class OwnParts:
     Parameters
     ----------
     callbacks : tuple of keras.callbacks.Callback, default ()
-        Further callbacks. Keras calls them in each phase, after the callbacks of this package. A
-        learning rate that they set holds until the end of the next epoch.
+        Further callbacks. Keras calls them in each phase, before the callbacks of this package. A
+        learning rate that they set holds until they or a plateau change it, and a resumed run keeps
+        it. A phase that they end is not trained further by a resumed run. Their own state is not
+        stored. ``BackupAndRestore`` is not allowed.
     optimizer : keras.optimizers.Optimizer or callable, optional
         An optimizer, which is copied for each phase and keeps its own learning rate. Or a function
         from the learning rate of a phase to an optimizer, such as ``keras.optimizers.SGD``. None
@@ -37,6 +39,8 @@ class OwnParts:
     ------
     TypeError
         If a part has another type.
+    ValueError
+        If a callback is a ``BackupAndRestore``.
     """
 
     callbacks: tuple[Any, ...] = ()
@@ -47,6 +51,11 @@ class OwnParts:
         for callback in self.callbacks:
             if not isinstance(callback, keras.callbacks.Callback):
                 raise TypeError(f"`callbacks` must be Keras callbacks; got {callback!r}.")
+            if isinstance(callback, keras.callbacks.BackupAndRestore):
+                raise ValueError(
+                    "`callbacks` must not have a BackupAndRestore, whose epochs would contradict "
+                    "those of the run; got one. Leave it out: the folder of the run has a backup."
+                )
         given = self.optimizer
         if not (given is None or isinstance(given, keras.optimizers.Optimizer) or callable(given)):
             raise TypeError(

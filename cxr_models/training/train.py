@@ -278,20 +278,22 @@ def _run_phase(
     monitor = monitor_of(config.model)
     scores = scores_of([row for row in history if row.phase == phase.name], monitor)
     decision = decide_after_epochs(scores, phase.learning_rate, training)
+    stopped = folder.read_facts().stopped or {}
+    epochs = min(phase.epochs, stopped.get(phase.name, phase.epochs))
     if resumed is not None:
         _load_backup(trained, resumed[0])
         done = resumed[2]
         # The run may have stopped after the backup, before the best weights were saved.
         if decision.best_epoch == done - 1:
             folder.save_weights(trained, folder.best_of(phase.name))
-    if done < phase.epochs and not decision.stop:
+    if done < epochs and not decision.stop:
         if shown.say is not None:
-            shown.say(f"phase {phase.name}: epochs {done + 1} to {phase.epochs}")
+            shown.say(f"phase {phase.name}: epochs {done + 1} to {epochs}")
         batches, validation = _batches(model, parts, config, trained is not model, done, shown)
         steps = math.ceil(len(parts["train"].paths) / training.batch_size)
         progress = Progress(
             phase=phase.name,
-            epochs=phase.epochs,
+            epochs=epochs,
             steps=steps,
             watch=shown.watch,
             say=shown.say,
@@ -310,9 +312,9 @@ def _run_phase(
             batches,
             steps_per_epoch=steps,
             validation_data=validation,
-            epochs=phase.epochs,
+            epochs=epochs,
             initial_epoch=done,
-            callbacks=[epoch_callback, progress, board, *own.callbacks],
+            callbacks=[*own.callbacks, epoch_callback, progress, board],
             shuffle=False,
             verbose=0,
         )
