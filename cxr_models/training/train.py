@@ -30,7 +30,7 @@ from cxr_models.networks.load import load_classifier
 from cxr_models.networks.own_network import features_of_sample
 from cxr_models.records.splits import lacking_labels
 from cxr_models.runs.facts import EpochRow, RunFacts
-from cxr_models.runs.finished import class_names_of, file_sha256, keep_split, read_run
+from cxr_models.runs.finished import FinishedRun, class_names_of, file_sha256, keep_split
 from cxr_models.runs.folder import RunFolder
 from cxr_models.runs.warm_start import check_warm_start
 from cxr_models.training.cached_features import FeatureExtractor, feature_batches, head_model
@@ -153,7 +153,15 @@ def train(
     own = own or OwnParts()
     own.check_resumed(folder, config.training.learning_rate_head)
     if folder.best_weights.is_file():  # they may have been evaluated, so they must not change
-        return load_classifier(read_run(out))
+        return load_classifier(
+            FinishedRun(
+                folder=folder,
+                config=config,
+                labels=names,
+                split=split,
+                weights_sha256=file_sha256(folder.best_weights),
+            )
+        )
     parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
     facts = _facts(split, stored_config, names, own)
     policy = facts.precision or "float32"
