@@ -63,9 +63,10 @@ def check_output(
         If `path` exists and `overwrite` is false.
     ValueError
         If `path` exists and is an input, contains an input, or is not an output of this kind. If
-        `path` has ``..`` after a folder that does not exist.
+        `path` has ``..`` after a folder that does not exist, or nothing can be written there.
     """
     check_parent_references(path, option)
+    _check_folder_of(path, option)
     if not os.path.lexists(path) or (kind.folder and _is_empty_folder(path)):
         return
     if input_path := _input_in(path, inputs):
@@ -164,6 +165,23 @@ def first_row(path: Path) -> list[str]:
             return next(csv.reader(line.decode() for line in whole), [])
         except (UnicodeDecodeError, csv.Error):
             return []
+
+
+def _check_folder_of(path: Path, option: str) -> None:
+    """Raise ValueError unless the folder of `path` can be made and written to."""
+    folder = path.parent
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir():
+        raise ValueError(
+            f"`{option}` must be in a folder, or where folders can be made; got {str(path)!r}, and "
+            f"{str(folder)!r} is no folder. Choose another name."
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"`{option}` must be in a folder that you may write to; got {str(path)!r}, and you may "
+            f"not write to {str(folder)!r}. Choose another folder."
+        )
 
 
 def _is_earlier(path: Path, kind: Kind) -> bool:

@@ -14,6 +14,7 @@ from cxr_models.inference.predict_files import TABLE, Row, write_finding_rows, w
 from cxr_models.records.index import SKIPPED
 from cxr_models.records.manifest import MANIFEST, Record, write_manifest
 from cxr_models.records.splits import SPLIT, write_split
+from tests.helpers.permissions import needs_permissions
 from tests.helpers.radiographs import draw
 
 RECORD = Record(file="a.png", label="covid", split="train", pixels="d1:0")
@@ -66,6 +67,24 @@ def test_a_file_that_is_no_table_is_kept(tmp_path, content):
     for kind in (MANIFEST, TABLE):
         with pytest.raises(ValueError, match="which is neither"):
             check_output(path, kind, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["mine.txt/m.csv", "mine.txt/new/m.csv", "gone/new/m.csv"])
+def test_a_place_without_a_folder_is_refused_before_the_work(tmp_path, name):
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"`--out` must be in a folder, or where.*is no folder"):
+        check_output(tmp_path / name, MANIFEST, overwrite=False)
+    with pytest.raises(ValueError, match="is no folder"):
+        check_output(tmp_path / name, EXPLANATIONS, overwrite=True)
+
+
+@needs_permissions
+@pytest.mark.parametrize("name", ["closed/m.csv", "closed/new/m.csv"])
+def test_a_folder_that_nobody_may_write_to_is_refused_before_the_work(tmp_path, name):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(ValueError, match=r"you may not write to .*closed'\. Choose another folder"):
+        check_output(tmp_path / name, MANIFEST, overwrite=False)
 
 
 @pytest.mark.parametrize("text", ["", "file,label\na.png,covid\n", "file,label", "\xff\xd8", "{}"])

@@ -222,6 +222,23 @@ def test_thresholds_are_chosen_on_validation_or_given_but_never_on_the_test_set(
     assert told["calibration"]["temperature"] != 1
 
 
+def test_a_column_that_the_stored_table_lacks_is_added_to_the_table_and_evaluated(
+    tmp_path, rng, capsys
+):
+    table, out = write_table(tmp_path / "t.csv", [make_predictions(rng)]), tmp_path / "out"
+    evaluated(capsys, out, table)
+    words = ("evaluate", out, "--by", "ward", *FEW)
+    error = said(capsys, *words, status=2).err
+    assert "--external" not in error
+    assert "--from-predictions" not in error
+    assert "evaluate the table again: cxr-models evaluate-predictions TABLE --out DIR." in error
+    first, *rows = table.read_text().splitlines()
+    rows = [f"{row},{'ab'[place // 2 % 2]}" for place, row in enumerate(rows)]
+    table.write_text("\n".join([f"{first},ward", *rows]) + "\n")
+    evaluated(capsys, tmp_path / "again", table)
+    assert "by ward" in said(capsys, "evaluate", tmp_path / "again", *words[2:]).out
+
+
 @pytest.mark.parametrize("kind", ["classes", "findings"])
 def test_a_threshold_and_what_was_assumed_stay_known(kind, tmp_path, rng, capsys):
     write, make = {
