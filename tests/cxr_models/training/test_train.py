@@ -407,6 +407,24 @@ def test_a_run_without_a_known_precision_is_not_resumed_without_the_state_of_its
     train(small_split, config, tmp_path / "run")
 
 
+def unnamed_dropout(**options):
+    network = tiny_application(**options)
+    return keras.Model(network.input, keras.layers.Dropout(0.5)(network.output))
+
+
+def test_layers_without_names_have_the_same_states_whatever_was_built_before(
+    small_split, tmp_path, monkeypatch, stopped_after
+):
+    monkeypatch.setattr(keras.applications, "NASNetMobile", unnamed_dropout)
+    config = tiny_config(epochs_head=2, epochs_fine_tune=0, learning_rate_head=0.05)
+    first = train(small_split, config, tmp_path / "first")
+    keras.layers.Dropout(0.5)  # takes a number
+    stopped_after(small_split, config, tmp_path / "other")
+    other = train(small_split, config, tmp_path / "other")
+    for expected, got in zip(first.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, got)
+
+
 def test_dicom_files_train_as_the_same_pixels_in_png_do(small_split, tmp_path):
     pytest.importorskip("pydicom", reason="pydicom is not installed")
     from tests.helpers.dicom_files import data_set, saved
