@@ -1,4 +1,4 @@
-"""Precision of the computation of a network, and devices that share its batches."""
+"""Precision and order of the computation of a network, and devices that share its batches."""
 
 from __future__ import annotations
 
@@ -32,6 +32,21 @@ def computing_in(policy: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+@contextlib.contextmanager
+def adding_in_order(wanted: bool) -> Iterator[None]:
+    """Let TensorFlow add numbers in a fixed order within the block, if `wanted`."""
+    from tensorflow.python.framework import config as private  # the public module cannot undo it
+
+    if not wanted or private.is_op_determinism_enabled():
+        yield
+        return
+    tf.config.experimental.enable_op_determinism()
+    try:
+        yield
+    finally:
+        private.disable_op_determinism()
 
 
 def sharing_batches(devices: Sequence[str] | None) -> Any:

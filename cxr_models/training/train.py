@@ -34,7 +34,12 @@ from cxr_models.runs.folder import RunFolder
 from cxr_models.runs.warm_start import check_warm_start
 from cxr_models.training.cached_features import FeatureExtractor, feature_batches, head_model
 from cxr_models.training.checks import check_run
-from cxr_models.training.computation import computing_in, policy_of, sharing_batches
+from cxr_models.training.computation import (
+    adding_in_order,
+    computing_in,
+    policy_of,
+    sharing_batches,
+)
 from cxr_models.training.epoch_callback import EpochCallback
 from cxr_models.training.findings import lines_on_findings, weights_of_positives
 from cxr_models.training.objective import loss_of, metrics_of
@@ -171,13 +176,16 @@ def train(
     cache = None if config.data.cache_dir is None else Path(config.data.cache_dir)
     if cache is not None and not cache.resolve().is_relative_to(folder.path.resolve()):
         cache.mkdir(parents=True, exist_ok=True)
-    if config.data.deterministic:
-        tf.config.experimental.enable_op_determinism()
     steps = math.ceil(len(parts["train"].paths) / config.training.batch_size)
     if say is not None:
         for line in _lines_on_labels(split, config, parts["train"].targets):
             say(line)
-    with computing_in(policy), sharing_batches(devices), plain_errors():
+    with (
+        adding_in_order(config.data.deterministic),
+        computing_in(policy),
+        sharing_batches(devices),
+        plain_errors(),
+    ):
         _check_shares(config.training, parts, tf.distribute.get_strategy().num_replicas_in_sync)
         if say is not None:
             say(f"building the network: {config.model.backbone}, weights {config.model.weights}")

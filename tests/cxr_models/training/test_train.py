@@ -407,6 +407,18 @@ def test_a_run_without_a_known_precision_is_not_resumed_without_the_state_of_its
     train(small_split, config, tmp_path / "run")
 
 
+def test_training_leaves_the_random_states_and_the_order_of_additions_of_the_caller(
+    small_split, tmp_path
+):
+    from tensorflow.python.framework.config import is_op_determinism_enabled
+
+    config = tiny_config(epochs_head=1, epochs_fine_tune=0)
+    assert config.data.deterministic
+    drawn = draws_around(lambda: train(small_split, config, tmp_path / "run"))
+    assert drawn["python and numpy"] == draws_around()["python and numpy"]
+    assert not is_op_determinism_enabled()
+
+
 def unnamed_dropout(**options):
     network = tiny_application(**options)
     return keras.Model(network.input, keras.layers.Dropout(0.5)(network.output))
