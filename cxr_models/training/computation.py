@@ -11,7 +11,7 @@ import tensorflow as tf
 from cxr_models.networks.devices import has_gpu
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cxr_models.config import TrainingConfig
 
@@ -67,3 +67,25 @@ def sharing_batches(devices: Sequence[str] | None) -> Any:
     if devices is None and len(tf.config.list_logical_devices("GPU")) < 2:
         return contextlib.nullcontext()
     return tf.distribute.MirroredStrategy(devices).scope()
+
+
+def check_shares(training: TrainingConfig, sizes: Mapping[str, int], devices: int) -> None:
+    """Raise ValueError unless the first batch of each part can be divided equally among devices.
+
+    Keras builds the model with the mean of the shares, which must have equal sizes.
+
+    Parameters
+    ----------
+    training : TrainingConfig
+        Settings; the batch size is used.
+    sizes : mapping of str to int
+        Number of images of each part of the split.
+    devices : int
+        Number of devices.
+    """
+    for name, images in sizes.items():
+        if min(training.batch_size, images) % devices:
+            raise ValueError(
+                f"`batch_size` must be a multiple of the number of devices, {devices}, and no more "
+                f"than the {images} images of {name}; got {training.batch_size!r}."
+            )

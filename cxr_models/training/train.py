@@ -36,6 +36,7 @@ from cxr_models.training.cached_features import FeatureExtractor, feature_batche
 from cxr_models.training.checks import check_run
 from cxr_models.training.computation import (
     adding_in_order,
+    check_shares,
     computing_in,
     policy_of,
     sharing_batches,
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
-    from cxr_models.config import RunConfig, TrainingConfig
+    from cxr_models.config import RunConfig
     from cxr_models.inputs.targets import Targets
     from cxr_models.records.splits import Split
 
@@ -186,7 +187,8 @@ def train(
         sharing_batches(devices),
         plain_errors(),
     ):
-        _check_shares(config.training, parts, tf.distribute.get_strategy().num_replicas_in_sync)
+        sizes = {name: len(part.paths) for name, part in parts.items()}
+        check_shares(config.training, sizes, tf.distribute.get_strategy().num_replicas_in_sync)
         if say is not None:
             say(f"building the network: {config.model.backbone}, weights {config.model.weights}")
         outputs = len(class_names_of(config, names))
@@ -427,17 +429,3 @@ def _facts(split: Split, config: RunConfig, names: Sequence[str], own: OwnParts)
         loss=loss,
         precision=policy_of(config.training),
     )
-
-
-def _check_shares(training: TrainingConfig, parts: dict[str, _Part], devices: int) -> None:
-    """Raise ValueError unless the first batch of each part can be divided equally among devices.
-
-    Keras builds the model with the mean of the shares, which must have equal sizes.
-    """
-    for name, part in parts.items():
-        first = min(training.batch_size, len(part.paths))
-        if first % devices:
-            raise ValueError(
-                f"`batch_size` must be a multiple of the number of devices, {devices}, and no more "
-                f"than the {len(part.paths)} images of {name}; got {training.batch_size!r}."
-            )
