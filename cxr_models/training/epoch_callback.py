@@ -119,10 +119,11 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
 def set_random_states(model: keras.Model, key: str) -> None:
     """Set the random state of every layer that has a `seed_generator` or a `generator`.
 
-    The state is computed from `key` and the place of the layer in the model. Its name would not do,
-    because Keras numbers layers without a name by how many such layers the process has made.
+    The state is computed from `key` and the place of the layer, counted from the output, so that
+    the head alone has the states of the head of a whole classifier. The name would not do, because
+    Keras numbers layers without a name by how many such layers the process has made.
     """
-    for place, layer in enumerate(model.layers):
+    for place, layer in enumerate(reversed(model.layers)):
         for name in ("seed_generator", "generator"):
             generator = getattr(layer, name, None)
             if isinstance(generator, keras.random.SeedGenerator):

@@ -9,7 +9,7 @@ def rows(folder, tables, columns, **choices):
     for name, text in tables.items():
         (folder / name).write_text(text)
     csvs = [folder / name for name in tables]
-    return rows_of_csvs(csvs, Layout(columns=columns), Choices(**choices))
+    return rows_of_csvs(csvs[0].parent, csvs, Layout(columns=columns), Choices(**choices))
 
 
 @pytest.mark.parametrize(
