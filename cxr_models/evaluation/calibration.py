@@ -90,7 +90,7 @@ def fit_temperature(logits: Floats, targets: Ints) -> Temperature:
         The fitted temperature. It is 1, with a reason, if all images are of one class, because such
         images do not show how sure the model should be of another class. It is also 1, with a
         reason, if the log loss has no minimum, because all images are predicted correctly or
-        because the logits carry no information, or if the minimum is outside 0.000001..1000000.
+        because the logits carry no information, or if the minimum is outside 0.000001 to 1,000,000.
 
     Notes
     -----

@@ -122,7 +122,7 @@ def test_a_finding_without_a_temperature_is_said(run_of_findings):
     ("temperatures", "thresholds", "sentence"),
     [
         ({"Mass": 1.0}, {"Edema": 0.5, "Mass": 0.5}, "a temperature for each of Edema, Mass; got"),
-        ({"Edema": 1.0, "Mass": 90}, {"Edema": 0.5, "Mass": 0.5}, "from 0.05 to 20"),
+        ({"Edema": 1.0, "Mass": 2e6}, {"Edema": 0.5, "Mass": 0.5}, "from 0.000001 to 1,000,000"),
         ({"Edema": 1.0, "Mass": 1.0}, {"Edema": 0.5}, "`operating_points` must hold a rule"),
         ({"Edema": 1.0, "Mass": 1.0}, {"Edema": 0.5, "Mass": 2}, "`operating_points` must hold"),
     ],
