@@ -8,6 +8,8 @@ from its name. Each kind is defined next to the code that writes it.
 from __future__ import annotations
 
 import contextlib
+import csv
+import itertools
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -61,9 +63,10 @@ def check_output(
         If `path` exists and `overwrite` is false.
     ValueError
         If `path` exists and is an input, contains an input, or is not an output of this kind. If
-        `path` has ``..`` after a folder that does not exist.
+        `path` has ``..`` after a folder that does not exist, or nothing can be written there.
     """
     check_parent_references(path, option)
+    _check_folder_of(path, option)
     if not os.path.lexists(path) or (kind.folder and _is_empty_folder(path)):
         return
     if input_path := _input_in(path, inputs):
@@ -84,6 +87,27 @@ def check_output(
         raise ValueError(
             f"`{option}` must be new, or {kind.name}, to be replaced; got {str(path)!r}, which is "
             "neither. Choose another name."
+        )
+
+
+def check_separate(file: Path, folder: Path, *, option: str = "--out", folder_option: str) -> None:
+    """Raise ValueError if one output of a command is inside another output, or is the other output.
+
+    Parameters
+    ----------
+    file : Path
+        File to write.
+    folder : Path
+        Folder to write.
+    option, folder_option : str
+        The options that name `file` and `folder`, for error messages.
+    """
+    resolved, inside = file.resolve(), folder.resolve()
+    if resolved.is_relative_to(inside) or inside.is_relative_to(resolved):
+        other = file.parent / f"{file.stem}-{folder_option.removeprefix('--')}"
+        raise ValueError(
+            f"`{folder_option}` must be separate from `{option}`; got {str(folder)!r} with "
+            f"{str(file)!r}. Name another folder, such as {str(other)!r}."
         )
 
 
@@ -127,6 +151,37 @@ def first_line(path: Path) -> bytes:
     with path.open("rb") as file:
         line = file.readline(_LONGEST_LINE)
     return line.removesuffix(b"\n") if line.endswith(b"\n") else b""
+
+
+def first_row(path: Path) -> list[str]:
+    """Return the cells of the first row of a CSV file; a cell may have line breaks.
+
+    The result is empty if the file does not begin with a row of UTF-8 text and a newline.
+    """
+    with path.open("rb") as file:
+        lines = iter(lambda: file.readline(_LONGEST_LINE), b"")
+        whole = itertools.takewhile(lambda line: line.endswith(b"\n"), lines)
+        try:
+            return next(csv.reader(line.decode() for line in whole), [])
+        except (UnicodeDecodeError, csv.Error):
+            return []
+
+
+def _check_folder_of(path: Path, option: str) -> None:
+    """Raise ValueError unless the folder of `path` can be made and written to."""
+    folder = path.parent
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir():
+        raise ValueError(
+            f"`{option}` must be in a folder, or where folders can be made; got {str(path)!r}, and "
+            f"{str(folder)!r} is no folder. Choose another name."
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"`{option}` must be in a folder that you may write to; got {str(path)!r}, and you may "
+            f"not write to {str(folder)!r}. Choose another folder."
+        )
 
 
 def _is_earlier(path: Path, kind: Kind) -> bool:

@@ -7,9 +7,10 @@ and nowhere else. The module imports no framework.
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, get_args
 
 from cxr_enhance import EnhanceParams, Preparation
@@ -29,6 +30,8 @@ from cxr_models.backbones import check_backbone
 # pixels, and a batch needs more memory than most machines have. The limit also catches typing
 # errors such as 224224 before training starts.
 MAX_SIDE = 4096
+
+NO_WEIGHTS_FILE = ("imagenet", "none")  # values of the setting ``model.weights`` that are no file
 
 # Names of the enhancement options that existed before `num_bins` and `bits`. Every stored run has
 # all of them.
@@ -246,7 +249,9 @@ class TrainingConfig(Section):
         Number of augmented views of each image whose backbone features are computed once and kept
         for the phase with the frozen backbone. 0 keeps no features.
     precision : {"auto", "float32", "mixed_float16", "mixed_bfloat16"}, default "auto"
-        Precision of the computation. "auto" is "mixed_float16" on GPUs and "float32" elsewhere.
+        Precision of the computation. "auto" is "mixed_float16" if the backend of Keras computes on
+        a GPU of CUDA or ROCm, and "float32" elsewhere. A resumed run keeps the precision that it
+        began with, on any machine.
     seed : int, default 0
         Seed of the initial weights, the order of images, the augmentation and the dropout.
     """
@@ -438,6 +443,18 @@ class RunConfig(Section):
         for name, value in changes:
             _change(settings, name, value)
         return self.from_dict(settings)
+
+
+def with_absolute_weights(config: RunConfig) -> RunConfig:
+    """Return the settings with an absolute path of the weights file, if they name one.
+
+    The absolute path is stored in the folder of a run, where it names the same file from every
+    working folder.
+    """
+    weights = config.model.weights
+    if weights in NO_WEIGHTS_FILE or os.path.isabs(weights):
+        return config
+    return replace(config, model=replace(config.model, weights=os.path.abspath(weights)))
 
 
 def _change(settings: dict[str, Any], name: str, value: object) -> None:

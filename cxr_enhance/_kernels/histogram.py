@@ -332,9 +332,9 @@ def count_all_tiles(
             collect(part, image_counts)
             uncollected = 0
     for y in range(height + plan.pad_y):
-        row = extended_row(src, tail, y, padded)
-        for x in range(width if y < height else 0, row.size):
-            image_counts[row[x]] -= 1
+        row = src[y] if y < height else tail[y - height]
+        for x in range(width if y < height else 0, padded.size):
+            image_counts[row[reflect_index(x, width)]] -= 1
 
 
 # (uint8[:, ::1], int64[::1]) -> None

@@ -15,16 +15,19 @@ RUN = "run"
 
 FILE_COLUMNS = (
     "input", "output", "status", "error", "retry", "input_size", "input_mtime_ns", "output_size",
-    "params", "version", "seconds", "notes", "decoder", *COLUMNS,
+    "params", "version", "seconds", "notes", "decoder", *COLUMNS, "time_ns",
 )  # fmt: skip
 RUN_COLUMNS = ("status", "params", "version", "options")
 _DECODER = FILE_COLUMNS.index("decoder")
-# Rows of older versions have no transform columns; rows of the oldest versions also no decoder.
+# Rows of older versions have no time; still older rows have no transform columns; the oldest rows
+# also have no decoder.
 _COMPLETE_ROWS = (
-    FILE_COLUMNS, FILE_COLUMNS[: _DECODER + 1], FILE_COLUMNS[:_DECODER], RUN_COLUMNS,
+    FILE_COLUMNS, FILE_COLUMNS[:-1], FILE_COLUMNS[: _DECODER + 1], FILE_COLUMNS[:_DECODER],
+    RUN_COLUMNS,
 )  # fmt: skip
 
 _SIZES = ("input_size", "input_mtime_ns", "output_size")
+_MAX_TIME = 1 << 63
 _MAX_BYTES = 1 << 20  # bytes of a row; a name has 4,096 at most, each escaped as 6 bytes
 _STARTS = {'{"input":"': FILE_COLUMNS, f'{{"status":"{RUN}","params":"': RUN_COLUMNS}
 _COLUMN = re.compile(
@@ -39,6 +42,12 @@ def row_of(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) and _has_valid_fields(row) else None
+
+
+def time_of(row: dict[str, Any]) -> int:
+    """Return when a row was written, in nanoseconds since 1970; 0 for rows of older versions."""
+    time_ns = row.get("time_ns")
+    return time_ns if type(time_ns) is int and 0 < time_ns < _MAX_TIME else 0
 
 
 def _has_valid_fields(row: dict[str, Any]) -> bool:  # a JSON object, of which nothing is known

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance._self_check import digest
+from cxr_enhance.archive._cells import escaped_cell
 from cxr_enhance.archive.findings import HEADER_TAGS, header_findings, pixel_findings
 from cxr_enhance.archive.outcome import reason_of
 from cxr_enhance.archive.task import is_image_name
@@ -48,16 +49,17 @@ class Checked(NamedTuple):
     pixels: str = ""
 
 
-def check_files(plan: Plan, threads: int) -> Generator[Checked]:
+def check_files(plan: Plan, threads: int, options: ReadOptions | None = None) -> Generator[Checked]:
     """Inspect the files of a plan and yield their rows in the order of the plan.
 
     Other files than images that were found in folders give no row. A file whose pixels equal those
     of an earlier file has the finding "equal-pixels", and its detail names the earlier file.
+    Files are read with `options`, or with the default options.
     """
     for problem in plan.problems:
         yield Checked(problem.source, ("unreadable",), problem.reason)
     first_of: dict[str, str] = {}
-    for row in _in_order(plan.files, threads):
+    for row in _in_order(plan.files, threads, options or ReadOptions()):
         if row is None:
             continue
         first = first_of.setdefault(row.pixels, row.file) if row.pixels else row.file
@@ -68,29 +70,30 @@ def check_files(plan: Plan, threads: int) -> Generator[Checked]:
             yield row._replace(findings=(*row.findings, "equal-pixels"), detail=equal)
 
 
-def _in_order(files: Sequence[PlannedFile], threads: int) -> Iterator[Checked | None]:
+def _in_order(
+    files: Sequence[PlannedFile], threads: int, options: ReadOptions
+) -> Iterator[Checked | None]:
     with ThreadPoolExecutor(threads, thread_name_prefix="check") as pool:
         waiting = deque(
-            pool.submit(check_file, file) for file in files[: threads * _PREFETCHED_FILES]
+            pool.submit(check_file, file, options) for file in files[: threads * _PREFETCHED_FILES]
         )
         try:
             for index in range(len(files)):
                 yield waiting.popleft().result()
                 if index + threads * _PREFETCHED_FILES < len(files):
                     waiting.append(
-                        pool.submit(check_file, files[index + threads * _PREFETCHED_FILES])
+                        pool.submit(check_file, files[index + threads * _PREFETCHED_FILES], options)
                     )
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def check_file(file: PlannedFile) -> Checked | None:
+def check_file(file: PlannedFile, options: ReadOptions) -> Checked | None:
     """Inspect one file; None if it is not an image and its name is not that of an image."""
     row = Checked(file.source, ())
     try:
         if not stat.S_ISREG(os.stat(file.source).st_mode):  # reading a pipe could wait for ever
             raise ValueError("is not a regular file.")
-        options = ReadOptions()
         data = read_if_image(file.source, options)
         if data is None:
             if not file.is_named_by_user and not is_image_name(file.source):
@@ -125,7 +128,7 @@ def _row_of_image(
 def csv_line(cells: Sequence[object]) -> bytes:
     """Encode one row of CSV; cells that a spreadsheet would run as formulas get an apostrophe."""
     file = io.StringIO(newline="")
-    csv.writer(file).writerow([_cell(cell) for cell in cells])
+    csv.writer(file).writerow([escaped_cell(cell) for cell in cells])
     return file.getvalue().encode("utf-8", "surrogateescape")
 
 
@@ -134,8 +137,3 @@ def row_of(row: Checked) -> bytes:
     return csv_line([
         ";".join(cell) if isinstance(cell, tuple) else cell for cell in row
     ])  # fmt: skip
-
-
-def _cell(cell: object) -> str:
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text[:1] in tuple("'=+-@\t\r") else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
@@ -41,7 +42,9 @@ def gives_equal_output(earlier: dict[str, Any], current: dict[str, Any], output:
 
 def _bins(options: dict[str, Any]) -> float:
     number = options.get("num_bins")
-    return float("inf") if number is None else float(number)
+    if number is None:
+        return math.inf
+    return number if isinstance(number, int | float) else math.nan  # NaN: someone has edited it
 
 
 def _is_8_bit(path: str) -> bool:

@@ -3,24 +3,30 @@
 Rows are JSON lines. A writer appends each row in one step, under a lock. The next writer removes a
 row that a killed run cut short, and readers ignore such a row. Any other text at the end of the
 file stays, and gets a line end.
+
+Each row has the time when it was written. The rows of several manifests are put in order by these
+times, because a manifest that gets one new row may hold many rows that are older than the rows of
+another manifest.
 """
 
 from __future__ import annotations
 
 import errno
 import glob
+import heapq
 import json
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxr_enhance._version import __version__
 from cxr_enhance.archive._locks import locked
-from cxr_enhance.archive._rows import RUN, check_is_manifest, is_incomplete_row, row_of
+from cxr_enhance.archive._rows import RUN, check_is_manifest, is_incomplete_row, row_of, time_of
 from cxr_enhance.preparation.transform import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
 
 MANIFEST_NAME = "manifest.jsonl"
 _TAIL_BYTES = 1 << 16
+_BLOCK_BYTES = 1 << 16
 
 
 def manifest_path(base: str, shard: Shard | None) -> str:
@@ -45,7 +52,11 @@ def manifest_path(base: str, shard: Shard | None) -> str:
 
 
 def manifest_family(base: str) -> list[str]:
-    """List the existing manifests: `base` and the manifests of its shards, oldest first."""
+    """List the existing manifests: `base` and the manifests of its shards.
+
+    The manifest whose file changed last comes last. This order decides only between rows without a
+    time; see `rows_in_order`.
+    """
     stem, extension = os.path.splitext(base)
     candidates = [base, *glob.glob(f"{glob.escape(stem)}-*-of-*{glob.escape(extension)}")]
     manifests = [path for path in candidates if os.path.isfile(path)]
@@ -60,13 +71,65 @@ def read_rows(path: str) -> Iterator[dict[str, Any]]:
     OSError
         If the manifest cannot be read.
     """
-    with open(path, "rb") as file:
-        for line in file:
+    for line in _complete_lines(path):
+        row = row_of(line)
+        if row is not None:
+            yield row
+
+
+def _complete_lines(path: str) -> Iterator[bytes]:
+    """Yield the lines of a file, without a last line that has no line end.
+
+    The file is opened for each block anew, because a process may not have a thousand open files,
+    and a run may have a thousand manifests.
+    """
+    offset = 0
+    while True:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            lines = file.readlines(_BLOCK_BYTES)
+        for line in lines:
             if not line.endswith(b"\n"):
                 return
-            row = row_of(line)
-            if row is not None:
-                yield row
+            offset += len(line)
+            yield line
+        if not lines:
+            return
+
+
+class OrderedRow(NamedTuple):
+    """A row with its place in the order of all rows.
+
+    `time_ns` is the latest time of the manifest's rows up to this one, so that rows of one manifest
+    keep their order even if a clock was set back; 0 if no row up to this one has a time.
+    """
+
+    time_ns: int
+    manifest: int  # index of the manifest in the given sequence
+    fields: dict[str, Any]
+
+
+def rows_in_order(manifests: Sequence[str]) -> Iterator[OrderedRow]:
+    """Yield the rows of several manifests, in the order in which they were written.
+
+    Rows of older versions have no time. They come first, in the order of `manifests`.
+
+    Raises
+    ------
+    OSError
+        If a manifest cannot be read.
+    """
+    return heapq.merge(
+        *(_rows_of(path, number) for number, path in enumerate(manifests)),
+        key=lambda row: row.time_ns,
+    )
+
+
+def _rows_of(path: str, number: int) -> Iterator[OrderedRow]:
+    latest = 0
+    for fields in read_rows(path):
+        latest = max(latest, time_of(fields))
+        yield OrderedRow(latest, number, fields)
 
 
 class ManifestWriter:
@@ -78,6 +141,9 @@ class ManifestWriter:
         The manifest; made if it does not exist.
     job : Job
         Options of the run; rows contain their digest.
+    after_ns : int
+        Latest time of the rows that the run has read. The times of new rows are later, even if
+        this machine's clock is wrong.
 
     Raises
     ------
@@ -87,8 +153,8 @@ class ManifestWriter:
         If the file is not a manifest.
     """
 
-    def __init__(self, path: str, job: Job) -> None:
-        self._path, self._digest = path, job.digest()
+    def __init__(self, path: str, job: Job, after_ns: int = 0) -> None:
+        self._path, self._digest, self._after_ns = path, job.digest(), after_ns
         self._thread_lock = threading.Lock()
         check_is_manifest(path)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
@@ -152,6 +218,7 @@ class ManifestWriter:
             "notes": "; ".join(filter(None, (outcome.notes, outcome.polarity))),
             "decoder": outcome.decoder,
             **(dict.fromkeys(COLUMNS) if transform is None else transform.to_dict()),
+            "time_ns": max(time.time_ns(), self._after_ns + 1),
         }
 
     def _is_in_place(self) -> bool:

@@ -212,7 +212,9 @@ def _is_folder(entry: os.DirEntry[str], status: os.stat_result | None) -> bool:
         return (
             status is not None
             and entry.is_dir(follow_symlinks=False)
-            and os.path.samestat(entry.stat(), status)
+            and os.path.samestat(
+                os.stat(entry.path), status
+            )  # entries of Windows have no file number
         )
     except OSError:  # a folder that may not be entered: `walk_folder` reports it later
         return False

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cxr_enhance._version import __version__
 from cxr_enhance.archive._rows import RUN
 from cxr_enhance.archive.equal_options import gives_equal_output
-from cxr_enhance.archive.manifest import read_rows
+from cxr_enhance.archive.manifest import rows_in_order
 from cxr_enhance.archive.outcome import STATUSES, Outcome
 from cxr_enhance.archive.planned_files import PlannedFiles
+from cxr_enhance.archive.recorded_files import RecordedFiles
 from cxr_enhance.archive.selection import is_not_chosen
 from cxr_enhance.archive.workspace import FileId, file_id
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from cxr_enhance.archive.job import Job
+    from cxr_enhance.archive.manifest import OrderedRow
     from cxr_enhance.archive.planned_files import PlannedFile
     from cxr_enhance.archive.selection import Selection
 
@@ -54,12 +56,16 @@ class PendingWork:
         Number of inputs that have changed since they were read; they are enhanced again.
     edited : int
         Number of outputs whose size has changed since they were written; they are left as they are.
+    edited_changed : int
+        Number of `edited` outputs whose inputs have changed too.
     unrecorded : int
         Number of outputs that no manifest records as written; they are left as they are.
     unrecorded_changed : int
         Number of `unrecorded` outputs whose inputs changed after a run first found the output.
     known_options : dict of str to dict
         Options by their digest.
+    latest_row_ns : int
+        Latest time of the rows of earlier runs; 0 if no row has a time.
     """
 
     files: PlannedFiles
@@ -72,9 +78,11 @@ class PendingWork:
     fresh: int = 0
     changed: int = 0
     edited: int = 0
+    edited_changed: int = 0
     unrecorded: int = 0
     unrecorded_changed: int = 0
     known_options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    latest_row_ns: int = 0
 
     def add(self, index: int, *, replace: bool) -> None:
         """Append a file to be enhanced."""
@@ -113,11 +121,16 @@ class _LastRows:
         )
         self.params, self.written_params = (array("I", bytes(4 * count)) for _ in range(2))
         self.same_version = bytearray(count)
+        # For each file whose last row `written` has no time: the number of its manifest plus 1.
+        self.undated_in = array("I", bytes(4 * count))
         self.digests: dict[str, int] = {}
         self.reasons: dict[int, str] = {}
 
-    def update(self, index: int, row: dict[str, Any]) -> None:
+    def update(self, index: int, ordered: OrderedRow, target: str) -> None:
+        row = ordered.fields
         if row["status"] == "exists" and self.was_written(index):
+            return
+        if row["status"] == "written" and self._is_outdated(index, ordered, target):
             return
         self.status[index] = STATUSES.index(row["status"])
         self.retry[index] = bool(row.get("retry"))
@@ -128,11 +141,23 @@ class _LastRows:
         if row["status"] == "written":
             self.output_size[index] = _number(row, "output_size", 0, -1)
             self.written_params[index] = self.params[index]
+            self.undated_in[index] = 0 if ordered.time_ns else ordered.manifest + 1
         self.same_version[index] = row.get("version") == __version__
         self.reasons.pop(index, None)
         reason = str(row.get("error", ""))
         if row["status"] == "failed" or (row["status"] == "skipped" and is_not_chosen(reason)):
             self.reasons[index] = sys.intern(reason)  # one text in memory for many files
+
+    def _is_outdated(self, index: int, ordered: OrderedRow, target: str) -> bool:
+        """Return whether the output on the disk agrees with the stored row and not with this row.
+
+        This decides between manifests of older versions, whose rows have no time. Rows of one
+        manifest are in order.
+        """
+        if self.undated_in[index] in (0, ordered.manifest + 1):
+            return False
+        size = _size(target)
+        return size == self.output_size[index] != _number(ordered.fields, "output_size", 0, -1)
 
     def was_written(self, index: int) -> bool:
         """Return whether any run wrote the output, even if a later attempt failed."""
@@ -171,7 +196,7 @@ def find_pending(
     files : PlannedFiles
         The files of the plan.
     manifests : sequence of str
-        Paths of the manifests, oldest first; rows of later manifests replace earlier rows.
+        Paths of the manifests. The last row of a file counts, by the order of `rows_in_order`.
     job : Job
         Options of this run.
     overwrite : bool
@@ -212,17 +237,16 @@ def _last_rows(files: PlannedFiles, manifests: Sequence[str], work: PendingWork)
     rows = _LastRows(files)
     if not manifests:
         return rows
-    index_of = {files.source(index): index for index in range(len(files))}
-    for path in manifests:
-        for row in read_rows(path):
-            if row["status"] == RUN:
-                work.known_options[str(row.get("params"))] = row["options"]
-                continue
-            index = index_of.get(row["input"])
-            if index is None:
-                continue
-            if row["output"] in (files.target(index), ""):
-                rows.update(index, row)
+    recorded_files = RecordedFiles(files, manifests)
+    for ordered in rows_in_order(manifests):
+        row = ordered.fields
+        work.latest_row_ns = ordered.time_ns  # the order is that of the times
+        if row["status"] == RUN:
+            work.known_options[str(row.get("params"))] = row["options"]
+            continue
+        index = recorded_files.find(ordered)
+        if index is not None:
+            rows.update(index, ordered, files.target(index))
     return rows
 
 
@@ -250,7 +274,9 @@ def _settle(
             as_written = size == rows.output_size[index]
             lost = size == 0 and not as_written  # a power cut leaves empty files
             again = replace = lost or (changed and as_written)
-            work.edited += not as_written and not lost
+            is_edited = not as_written and not lost
+            work.edited += is_edited
+            work.edited_changed += is_edited and changed
         else:
             work.unrecorded += 1
             work.unrecorded_changed += changed

@@ -233,7 +233,8 @@ def carry_out(run: PreparedRun, engine: Engine, report: Callable[[Outcome], None
         for outcome in plan.problems:
             report(outcome)
         return
-    with ManifestWriter(run.manifest, settings.job) as manifest:
+    after_ns = 0 if isinstance(work, PendingSamples) else work.latest_row_ns
+    with ManifestWriter(run.manifest, settings.job, after_ns) as manifest:
         record = Recorder(manifest, plan.roots, report)
         if settings.job.digest() not in work.known_options:
             manifest.add_options(settings.job)

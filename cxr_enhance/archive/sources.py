@@ -12,6 +12,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
+from cxr_enhance.archive._cells import name_in_cell
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -27,9 +29,10 @@ def read_list(path: str, column: str | None = None) -> list[str]:
     path : str
         A text file with one name on each line, or a ``.csv`` or ``.tsv`` file with a line of column
         names, or ``-`` for a text on standard input. Empty lines are ignored. A CSV file may use
-        semicolons as separators. Names are relative to the working folder. The encoding is UTF-8;
-        bytes that are not UTF-8 are kept. UTF-16 with a byte order mark, as PowerShell writes it,
-        is read too.
+        semicolons as separators. The apostrophe is removed that `cxr-enhance check` and cxr-models
+        write before a cell that looks like a formula. Names are relative to the working folder. The
+        encoding is UTF-8; bytes that are not UTF-8 are kept. UTF-16 with a byte order mark, as
+        PowerShell writes it, is read too.
     column : str, optional
         The CSV column that holds the names; not needed for a file of one column.
 
@@ -177,7 +180,7 @@ def _column(rows: Iterator[tuple[int, list[str]]], path: str, column: str | None
     for line, row in rows:
         if len(row) <= index or not row[index]:
             continue
-        name = row[index]
+        name = name_in_cell(row[index])
         if ("\n" in name or "\r" in name) and not os.path.lexists(name):
             count = len(name.splitlines())
             raise _stray_quote(path, "--from", line, f"begins a name of {count} lines")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.archive._rows import RUN
-from cxr_enhance.archive.manifest import read_rows
+from cxr_enhance.archive.manifest import rows_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ def summarise(manifests: Sequence[str]) -> dict[str, Any]:
     Parameters
     ----------
     manifests : sequence of str
-        Paths of the manifests, oldest first.
+        Paths of the manifests; see `rows_in_order`.
 
     Returns
     -------
@@ -40,27 +41,27 @@ def summarise(manifests: Sequence[str]) -> dict[str, Any]:
     counts: Counter[int] = Counter()
     seconds = 0.0
     sizes: Counter[str] = Counter()
-    for path in manifests:
-        for row in read_rows(path):
-            if row["status"] == RUN:
-                continue
-            seconds += row.get("seconds") or 0.0
-            error = _QUOTED.sub("...", str(row.get("error") or ""))
-            kind = (row["status"], error, str(row.get("params")), str(row.get("version")))
-            number = kinds.setdefault(kind, len(kinds))
-            if row["status"] == "written":
-                written.add(number)
-            name = row["input"]
-            previous = last.get(name)
-            if row["status"] == "exists" and previous in written:
-                continue  # a later run has left the output as it was written
-            last[name] = number
-            counts[number] += 1
-            if previous is not None:
-                counts[previous] -= 1
-            if row["status"] == "written":
-                sizes["input_bytes"] += row.get("input_size") or 0
-                sizes["output_bytes"] += row.get("output_size") or 0
+    for ordered in rows_in_order(manifests):
+        row = ordered.fields
+        if row["status"] == RUN:
+            continue
+        seconds += row.get("seconds") or 0.0
+        error = _QUOTED.sub("...", str(row.get("error") or ""))
+        kind = (row["status"], error, str(row.get("params")), str(row.get("version")))
+        number = kinds.setdefault(kind, len(kinds))
+        if row["status"] == "written":
+            written.add(number)
+        name = os.path.abspath(row["input"])  # runs may have named it otherwise
+        previous = last.get(name)
+        if row["status"] == "exists" and previous in written:
+            continue  # a later run has left the output as it was written
+        last[name] = number
+        counts[number] += 1
+        if previous is not None:
+            counts[previous] -= 1
+        if row["status"] == "written":
+            sizes["input_bytes"] += row.get("input_size") or 0
+            sizes["output_bytes"] += row.get("output_size") or 0
     names = list(kinds)
     result: dict[str, Any] = {
         "files": {}, "errors": {}, "params": {}, "versions": {},

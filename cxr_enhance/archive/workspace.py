@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
@@ -108,16 +109,24 @@ def _remove_abandoned(out: str) -> None:
 
 
 def _remove(folder: str) -> None:
-    """Remove a run's folder; if outputs depend on its links as proof, keep these and the lock."""
-    with contextlib.suppress(OSError):
-        kept = {paths[0] for paths in _linked_elsewhere(folder).values()}
-        if kept:
-            for name in os.listdir(folder):
-                path = os.path.join(folder, name)
-                if name != _LOCK and path not in kept:
-                    os.unlink(path)
-            return
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove a run's folder; if outputs depend on its links as proof, keep these and the lock.
+
+    Several runs may remove a folder at once. Of several links to one output, all of them keep the
+    same one.
+    """
+    try:
+        kept = {min(paths) for paths in _linked_elsewhere(folder).values()}
+        names = os.listdir(folder)
+    except OSError:  # whether it holds proof is not known; often it is gone
+        return
+    if not kept:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for name in names:
+        path = os.path.join(folder, name)
+        if name != _LOCK and path not in kept:
+            with contextlib.suppress(OSError):  # another run has removed it, or it is a folder
+                os.unlink(path)
 
 
 def _linked_elsewhere(folder: str) -> dict[FileId, list[str]]:
@@ -125,7 +134,12 @@ def _linked_elsewhere(folder: str) -> dict[FileId, list[str]]:
     links, names = {}, defaultdict(list)
     with os.scandir(folder) as entries:
         for entry in entries:
-            status = entry.stat(follow_symlinks=False)
+            try:
+                status = os.lstat(entry.path)  # on Windows, an entry does not know its links
+            except FileNotFoundError:  # another run has removed it
+                continue
+            if not stat.S_ISREG(status.st_mode):
+                continue  # a folder has several links of its own
             file = FileId(status.st_dev, status.st_ino)
             links[file] = status.st_nlink
             names[file].append(entry.path)

@@ -41,6 +41,7 @@ def check(
         list[_choices.FailOnChoice] | None,
         typer.Option(help="Finding that gives status 1; may be repeated. [default: unreadable]"),
     ] = None,
+    max_pixels: arguments.MaxPixels = None,
     threads: Annotated[
         int | None,
         typer.Option(metavar="N", help="Images processed at the same time. [default: usable CPUs]"),
@@ -58,7 +59,10 @@ def check(
     from cxr_enhance.cli import _check
 
     kinds = [kind.value for kind in fail_on or [_choices.FailOnChoice.UNREADABLE]]
-    raise typer.Exit(_check.check(inputs, out, fail_on=kinds, threads=threads, overwrite=overwrite))
+    status = _check.check(
+        inputs, out, fail_on=kinds, max_pixels=max_pixels, threads=threads, overwrite=overwrite
+    )
+    raise typer.Exit(status)
 
 
 @app.command(short_help="Sum up the manifest of runs.")

@@ -15,6 +15,7 @@ from cxr_enhance.archive.plan import plan_files
 from cxr_enhance.cli import console
 from cxr_enhance.cli._run_options import check_threads
 from cxr_enhance.io.atomic import write_atomically
+from cxr_enhance.io.options import ReadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +28,14 @@ def check(
     out: str,
     *,
     fail_on: Sequence[str],
+    max_pixels: int | None,
     threads: int | None,
     overwrite: bool,
 ) -> int:
     """Write the CSV `out`, print how often each finding occurs, and return the exit status."""
     with console.errors_exit_with(console.WRONG_USAGE):
         _check_options(inputs, out, fail_on, threads, overwrite=overwrite)
+        options = ReadOptions() if max_pixels is None else ReadOptions(max_pixels=max_pixels)
     with console.errors_exit_with(console.FAILED):
         plan = plan_files(inputs, out, ".csv")
     counts: Counter[str] = Counter()
@@ -43,7 +46,7 @@ def check(
         file.write(csv_line(Checked._fields))
         with (
             warnings.catch_warnings(),
-            contextlib.closing(check_files(plan, threads or usable_cpus())) as rows,
+            contextlib.closing(check_files(plan, threads or usable_cpus(), options)) as rows,
         ):
             warnings.filterwarnings("ignore", module=r"pydicom\b")
             for row in rows:

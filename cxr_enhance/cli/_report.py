@@ -150,6 +150,9 @@ def as_dict(prepared: PreparedRun, tally: Tally, seconds: float, status: int) ->
         "hints": dict(tally.hints),
         "other_options": prepared.other_options(),
         "edited_outputs": work.edited,
+        "edited_outputs_of_changed_inputs": (
+            0 if isinstance(work, PendingSamples) else work.edited_changed
+        ),
         "unrecorded_outputs": tally.unrecorded,
         "telling_names": prepared.identifying_names().number,
         "unrecorded_outputs_of_changed_inputs": (
@@ -171,13 +174,19 @@ def complaint_of_outdated(prepared: PreparedRun) -> str | None:
     work = prepared.work
     if isinstance(work, PendingSamples):
         return _complaint_of_samples(work)
-    count = work.unrecorded_changed
-    if not count:
-        return None
-    return (
-        f"{count} outputs are not up to date: their inputs have changed, and no run recorded that "
-        "it wrote them. --overwrite makes them again."
-    )
+    sentences = []
+    if work.unrecorded_changed:
+        sentences.append(
+            f"{work.unrecorded_changed} outputs are not up to date: their inputs have changed, and "
+            "no run recorded that it wrote them. --overwrite makes them again."
+        )
+    if work.edited_changed:
+        sentences.append(
+            f"{work.edited_changed} outputs are not up to date: their inputs have changed, and the "
+            "outputs are not as a run wrote them. Move these outputs away, and the next run makes "
+            "them again; --overwrite replaces them, with all others."
+        )
+    return "\n".join(sentences) or None
 
 
 def _complaint_of_samples(work: PendingSamples) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -11,21 +10,30 @@ from cxr_enhance.io._signatures import RULE
 
 if TYPE_CHECKING:
     import io
+    import os
     from collections.abc import Iterator
 
 _PAGE_BYTES = 1 << 16
 
 
 class FileBytes:
-    """An open file that can be sliced like bytes; slicing reads the file.
+    """An open file, or a part of it, that can be sliced like bytes; slicing reads the file.
 
     The file is not mapped into memory. An unreadable sector of a mapped file, or a file that is cut
-    during the call, would end the process instead of raising an error.
+    during the call, would end the process instead of raising an error. Of a file that is cut during
+    the call, slices are shorter than their bounds.
+
+    Parameters
+    ----------
+    file : FileIO
+        The open file.
+    first, stop : int or None
+        Offsets of the part in the file; `stop` is None for the end of the file.
     """
 
-    def __init__(self, file: io.FileIO) -> None:
-        self._file = file
-        self._size = file.seek(0, 2)
+    def __init__(self, file: io.FileIO, first: int = 0, stop: int | None = None) -> None:
+        self._file, self._first = file, first
+        self._size = (file.seek(0, 2) if stop is None else stop) - first
         self._start, self._page = 0, b""
 
     def __len__(self) -> int:
@@ -34,26 +42,26 @@ class FileBytes:
     def __getitem__(self, where: slice) -> bytes:
         start, stop, _ = where.indices(self._size)
         if not self._start <= start <= stop <= self._start + len(self._page):
-            self._file.seek(start)
+            self._file.seek(self._first + start)
             self._page = self._file.read(max(stop - start, _PAGE_BYTES))
             self._start = start
         return self._page[start - self._start : max(stop, start) - self._start]
 
-    def mapped(self) -> bytes | mmap.mmap:
-        """Map the file into memory, or read all of it if it cannot be mapped."""
-        return mapped_file(self._file)
+    def part(self, start: int, stop: int) -> FileBytes:
+        """Return the bytes from `start` to `stop` as an object of this class; read nothing."""
+        start, stop, _ = slice(start, stop).indices(self._size)
+        return FileBytes(self._file, self._first + start, self._first + max(start, stop))
 
 
-def mapped_file(file: io.FileIO) -> bytes | mmap.mmap:
-    """Map an open file into memory, or read all of it if mapping fails, as for an empty file."""
-    try:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError):
-        file.seek(0)
-        return file.readall()
+Content = bytes | FileBytes
 
 
-Content = bytes | mmap.mmap | FileBytes
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[Content]:
+    """Open a file to be read in pieces; a pipe, or a file without a size, is read at once."""
+    with open(path, "rb", buffering=0) as file:
+        content = FileBytes(file) if file.seekable() else b""
+        yield content if len(content) else file.readall()
 
 
 class Cut(Exception):  # noqa: N818 - never seen by callers of this package

@@ -19,6 +19,9 @@ _JPEG_SIZE_MARKERS = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD8)))
 _JPEG_ENDS = frozenset((0xD8, 0xD9, 0xDA))  # second start, end, pixels: no frame header before
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
+# A marker that a segment follows, or the end of the image; no restart and no second start.
+_JPEG_SEGMENT_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+_END_OF_IMAGE = 0xD9
 _MOST_MARKERS = 100_000  # before the frame header; a profile in pieces has hundreds
 _PIECE_BYTES = 1 << 16
 _START_OF_SCAN, _MOST_SCANS = b"\xff\xda", 200  # encoders write about 10 scans, and 60 at most
@@ -82,12 +85,12 @@ def jpeg_frame(data: Content) -> int | None:
     return None
 
 
-def _next_marker(data: Content, position: int) -> int:
+def _next_marker(data: Content, position: int, kind: re.Pattern[bytes] = _JPEG_MARKER) -> int:
     """Return the offset of the next marker; bytes between segments are ignored, as decoders do."""
     size = 16  # bytes; nearly always the marker is the first of them
     while True:
         piece = bytes(data[position : position + size])
-        marker = _JPEG_MARKER.search(piece)
+        marker = kind.search(piece)
         if marker is not None:
             return position + marker.start()
         if len(piece) < size:
@@ -96,8 +99,27 @@ def _next_marker(data: Content, position: int) -> int:
 
 
 def jpeg_has_too_many_scans(data: bytes) -> bool:
-    """Tell whether a JPEG has more scans than any encoder writes; each scan decodes all pixels."""
-    return data.count(_START_OF_SCAN) > _MOST_SCANS
+    """Tell whether a JPEG has more scans than any encoder writes; each scan decodes all pixels.
+
+    Bytes after the end marker do not count. Segments are skipped by their length, as decoders do:
+    an end marker within a segment ends nothing.
+    """
+    if data.count(_START_OF_SCAN) <= _MOST_SCANS:  # true for nearly all files, and fast
+        return False
+    position, scans = 2, 0
+    try:
+        for _ in range(_MOST_MARKERS):
+            position = _next_marker(data, position, _JPEG_SEGMENT_MARKER)
+            if data[position + 1] == _END_OF_IMAGE:
+                return False
+            scans += data[position + 1] == _START_OF_SCAN[1]
+            if scans > _MOST_SCANS:
+                return True
+            (length,) = unpack(">H", data, position + 2)
+            position += 2 + max(length, 2)
+    except Cut:
+        return False
+    return True
 
 
 def jpeg_has_an_end(data: bytes, frame: int) -> bool:

@@ -125,33 +125,37 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     content of `path` stays and the temporary file or folder is removed. A replaced file keeps its
     permissions.
 
+    If a folder was moved aside and cannot be moved back, it stays under its temporary name.
+
     Raises
     ------
     OSError
-        If the content cannot be written; the error names `path`.
+        If the content cannot be written; the error names `path`, or a folder that cannot be moved
+        back.
     """
     temporary = path.with_name(temporary_name("".join(path.suffixes)))
     former = path.with_name(temporary_name())
     try:
         yield temporary
-        if temporary.is_dir() and os.path.lexists(
-            path
-        ):  # no folder can be renamed onto a path that exists
-            path.rename(former)
         if temporary.is_file() and path.is_file():
             shutil.copymode(path, temporary)
         try:
+            # No folder can be renamed onto a path that exists.
+            if temporary.is_dir() and os.path.lexists(path):
+                path.rename(former)
             temporary.replace(path)
-        except OSError:
-            if os.path.lexists(former):
+        except BaseException:  # an interrupt too
+            if os.path.lexists(former) and not os.path.lexists(path):
                 former.rename(path)
             raise
     except OSError as error:
         _name_output(error, str(temporary), str(path))
         raise
     finally:
-        for leftover in (temporary, former):
-            _remove(leftover)
+        # The former content goes only once the new content has taken its place.
+        if os.path.lexists(path) and not os.path.lexists(temporary):
+            _remove(former)
+        _remove(temporary)
 
 
 def write_content_atomically(path: Path, content: str | bytes) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxr_enhance.io import _headers
-from cxr_enhance.io._content import Cut, FileBytes, documented_errors, unpack
+from cxr_enhance.io._content import Cut, documented_errors, opened, unpack
 from cxr_enhance.io._signatures import HEAD_BYTES, READ, RULE, image_format
 from cxr_enhance.io._tiff import tiff_first_page
 from cxr_enhance.io.dicom.decode import dicom_header
-from cxr_enhance.io.options import check_name
+from cxr_enhance.io.options import check_source
 from cxr_enhance.io.samples import member_of, read_member
 
 if TYPE_CHECKING:
@@ -111,9 +111,8 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     -----
     Only the header of a file is read: time and memory do not grow with the number of frames. There
     is one exception: if a DICOM header states an unusual High Bit, the first frame of native pixels
-    is read too. A deflated DICOM file is inflated, to 512 MiB at most. A DICOM file is mapped into
-    memory and must not be truncated during the call. For several DICOM frames, window and rescale
-    are those of the first frame.
+    is read too. A deflated DICOM file is inflated, to 512 MiB at most. For several DICOM frames,
+    window and rescale are those of the first frame.
 
     Examples
     --------
@@ -128,30 +127,25 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     if isinstance(source, bytes | bytearray | memoryview):
         with documented_errors():
             return _info(bytes(source))
-    if not isinstance(source, str | os.PathLike):
-        raise TypeError(
-            f"`source` must be a file's name or its bytes; got {type(source).__name__}."
-        )
-    check_name(source, "source")
+    check_source(source)
     member = member_of(source)
     try:
         if member is not None:
             with documented_errors():
                 return _info(read_member(member))
-        with open(source, "rb", buffering=0) as file, documented_errors():
-            content = FileBytes(file) if file.seekable() else b""
-            return _info(content if len(content) else file.readall())
+        with opened(source) as content, documented_errors():
+            return _info(content)
     except ValueError as error:
         raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
 
 
-def _info(data: bytes | FileBytes) -> ImageInfo:
+def _info(data: Content) -> ImageInfo:
     name = image_format(data[:HEAD_BYTES])
     if name not in READ:
         got = "an empty file" if not len(data) else name or f"{len(data)} bytes of no image"
         raise ValueError(f"{RULE}; got {got}.")
     if name == "DICOM":
-        return _dicom_info(*dicom_header(data if isinstance(data, bytes) else data.mapped()))
+        return _dicom_info(*dicom_header(data))
     size = _headers.declared_size(data, name)
     width, height = (None, None) if size is None else size
     try:

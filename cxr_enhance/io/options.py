@@ -25,6 +25,16 @@ def check_name(path: str | os.PathLike[str], argument: str) -> None:
         raise ValueError(f"`{argument}` must be a file's name without NUL; got {name!r}.")
 
 
+def check_source(source: object) -> None:
+    """Refuse a source that is not a file's name; bytes are accepted before this check."""
+    if not isinstance(source, str | os.PathLike):
+        raise TypeError(
+            f"`source` must be a file's name or its bytes; got {type(source).__name__}."
+            f"{' Pass its .read().' if hasattr(source, 'read') else ''}"
+        )
+    check_name(source, "source")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
     """The options of `read_image`, which documents them."""

@@ -26,7 +26,7 @@ from cxr_enhance.io.dicom.decode import (
     stored_frame,
 )
 from cxr_enhance.io.opencv import opencv_version
-from cxr_enhance.io.options import MAX_PIXELS, ReadOptions, check_name
+from cxr_enhance.io.options import MAX_PIXELS, ReadOptions, check_source
 from cxr_enhance.io.raw import read_raw
 from cxr_enhance.io.samples import member_of, read_member
 
@@ -65,11 +65,12 @@ def read_image(
     voi : {"auto", "window", "lut", "none"}, default "auto"
         VOI transform of a DICOM file, applied after its modality LUT or rescale. "auto" applies the
         VOI LUT, or the first window if there is no VOI LUT. "window" applies the first window.
-        "lut" applies the VOI LUT. "none" applies neither. No effect on other formats.
+        "lut" applies the VOI LUT. "none" applies neither. No effect on other formats that have a
+        header.
     window : (float, float), optional
         Center and width of a window that replaces the VOI LUT and window of a DICOM file. The VOI
         LUT Function of the file (LINEAR if it has none) is kept. Only allowed with `voi` "auto" or
-        "window". No effect on other formats.
+        "window". No effect on other formats that have a header.
     frame : int, default 0
         Index of the frame to read in a multi-frame DICOM file. Must be 0 for other formats. Only
         the first page of a TIFF file is read.
@@ -78,7 +79,8 @@ def read_image(
         raised before decoding.
     raw : {"jsrt"}, optional
         Layout of raw pixels without a header: "jsrt" for the ``.IMG`` files of the JSRT data set.
-        None detects the format from the content.
+        None detects the format from the content. Only allowed without `window`, with `voi` "auto"
+        and `frame` 0, and not for FILE::KEY.
 
     Returns
     -------
@@ -144,17 +146,12 @@ def read_image(
     """
     options = ReadOptions(voi=voi, window=window, frame=frame, max_pixels=max_pixels)
     if raw is not None:
-        return read_raw(source, raw)
+        return read_raw(source, raw, options)
     if isinstance(source, bytes | bytearray | memoryview):
         decoded = decode_image(bytes(source), options)
         _warn(decoded, "")
         return decoded.image
-    if not isinstance(source, str | os.PathLike):
-        raise TypeError(
-            f"`source` must be a file's name or its bytes; got {type(source).__name__}."
-            f"{' Pass its .read().' if hasattr(source, 'read') else ''}"
-        )
-    check_name(source, "source")
+    check_source(source)
     decoded = decode_file(source, options)
     _warn(decoded, f" File: {os.fspath(source)!r}.")
     return decoded.image

@@ -108,7 +108,7 @@ def write_image(
         raise ValueError(f"`path` must end in {_list_or(list(_FORMATS))}; got {name!r}.")
     pixels = as_kernel_input(check_image(image))
     file_format = _FORMATS[extension]
-    _check_fits(pixels, file_format)
+    _check_fits(pixels, file_format, by_command=False)
     quality = _check_quality(quality)
     if file_format is _NPY:
         write_atomically(name, lambda file: _save_array(file, pixels), overwrite=overwrite)
@@ -121,6 +121,8 @@ def encode_image(
     image: Image, extension: str, quality: int, filter_rows: FilterRows | None = None
 ) -> Any:
     """Encode `image` in the format of `extension`, with the same pixels as `write_image`.
+
+    Errors name the options of commands.
 
     Parameters
     ----------
@@ -140,7 +142,7 @@ def encode_image(
         The content of the file; no other code holds a reference to it.
     """
     file_format = _FORMATS[extension]
-    _check_fits(image, file_format)
+    _check_fits(image, file_format, by_command=True)
     if file_format is _NPY:
         file = io.BytesIO()
         _save_array(file, image)
@@ -150,17 +152,31 @@ def encode_image(
     return _encode(image, extension, file_format, _check_quality(quality))
 
 
-def _check_fits(image: Image, file_format: _Format) -> None:
+def _check_fits(image: Image, file_format: _Format, *, by_command: bool) -> None:
+    """Refuse an image that a format cannot hold; the cure is for a command or for Python code."""
     if image.dtype == np.uint16 and not file_format.holds_uint16:
+        cure = "Choose --format png." if by_command else _cure_of_depth(image)
         raise ValueError(
-            f"`image` must have dtype uint8 for {file_format.name}; got uint16. Write .png or "
-            ".tif, or reduce it with (image >> 8).astype(np.uint8)."
+            f"`image` must have dtype uint8 for {file_format.name}; got uint16. {cure}"
         )
-    if max(image.shape[:2]) > file_format.max_side:
+    side = max(image.shape[:2])
+    if side > file_format.max_side:
+        endings = (".png", ".npy") if by_command else (".tif", ".npy")
+        larger = [ending for ending in endings if _FORMATS[ending].max_side >= side]
+        cure = f"Write {' or '.join(larger)}."
+        if by_command:
+            cure = f"Choose --format {' or '.join(ending[1:] for ending in larger)}."
         raise ValueError(
             f"`image` must have at most {file_format.max_side} pixels a side for "
-            f"{file_format.name}; got shape {image.shape}. Write .tif or .npy."
+            f"{file_format.name}; got shape {image.shape}. {cure}"
         )
+
+
+def _cure_of_depth(image: Image) -> str:
+    """Return how to write 16 bits, or to reduce them: images of 16 bits often use fewer."""
+    bits = int(image.max()).bit_length()
+    reduced = f"(image >> {bits - 8}).astype(np.uint8)" if bits > 8 else "image.astype(np.uint8)"
+    return f"Write .png or .tif, or reduce the {bits} bits that this image uses with {reduced}."
 
 
 def _check_quality(quality: object) -> int:
@@ -194,7 +210,11 @@ def _encode(image: Image, extension: str, file_format: _Format, quality: int) ->
 
 
 def _save_array(file: BinaryIO, image: Image) -> None:
-    np.save(file, image, allow_pickle=False)
+    """Write the bytes of `np.save`, whose errors on a full disk have no number and no name."""
+    pixels = np.ascontiguousarray(image)
+    header = np.lib.format.header_data_from_array_1_0(pixels)
+    np.lib.format.write_array_header_1_0(file, header)
+    file.write(pixels.data)
 
 
 def _list_or(items: list[str]) -> str:

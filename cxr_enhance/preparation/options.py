@@ -49,7 +49,8 @@ class Preparation:
         0. With "enhance-first", padding is black in the result. With "resize-first", padding is
         black before the enhancement, which treats it as a part of the image.
     interpolation : {"nearest", "linear", "cubic", "area"}, default "area"
-        OpenCV's interpolation for resizing.
+        OpenCV's interpolation for resizing. "cubic" overshoots at edges; values are clipped to
+        0..white.
     dtype : {"uint8", "uint16"} or None, default None
         Dtype of the result. Values are scaled and rounded so that white becomes the largest value
         of this dtype; white is ``2**params.bits - 1`` or the largest value of the image's dtype.

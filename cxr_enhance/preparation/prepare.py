@@ -111,14 +111,14 @@ def prepared_image(
     """Carry out `plan`; `chain` enhances an image, None does not. May return a view of `image`."""
     transform, border = plan.transform, plan.border
     if preparation.order == "resize-first":
-        image = _moved(image, transform, preparation.interpolation)
+        image = _placed(transform.crop.of(image), transform, preparation)
         return image if chain is None else chain(image)
     image = border.of(image)
     if chain is not None:
         image = chain(image)
     crop = transform.crop
     inside = crop._replace(top=crop.top - border.top, left=crop.left - border.left)
-    return _placed(inside.of(image), transform, preparation.interpolation)
+    return _placed(inside.of(image), transform, preparation)
 
 
 def scale_to_dtype(image: Image, dtype: np.dtype[Any], bits: int | None) -> Image:
@@ -136,25 +136,29 @@ def scale_to_dtype(image: Image, dtype: np.dtype[Any], bits: int | None) -> Imag
     return ((levels * new_white + white // 2) // white).astype(dtype)
 
 
-def _moved(image: Image, transform: Transform, interpolation: str) -> Image:
-    return _placed(transform.crop.of(image), transform, interpolation)
-
-
-def _placed(part: Image, transform: Transform, interpolation: str) -> Image:
+def _placed(part: Image, transform: Transform, preparation: Preparation) -> Image:
     """Scale the cropped part and add black padding around it."""
     height, width = transform.scaled_size
     if part.shape[:2] != (height, width):
-        cv2 = load_cv2()
-        how = getattr(cv2, f"INTER_{interpolation.upper()}")
-        channels = part.shape[2:]
-        part = cv2.resize(part, (width, height), interpolation=how)
-        part = part.reshape(height, width, *channels)  # OpenCV drops the axis of a single channel
+        part = _resized(part, height, width, preparation)
     if not any(transform.pad):
         return part
     result = np.zeros((*transform.output_size, *part.shape[2:]), part.dtype)
     top, left = transform.pad.top, transform.pad.left
     result[top : top + height, left : left + width] = part
     return result
+
+
+def _resized(part: Image, height: int, width: int, preparation: Preparation) -> Image:
+    """Resize with OpenCV; clip what cubic interpolation adds above white."""
+    cv2 = load_cv2()
+    how = getattr(cv2, f"INTER_{preparation.interpolation.upper()}")
+    resized: Image = cv2.resize(part, (width, height), interpolation=how)
+    bits = None if preparation.params is None else preparation.params.bits
+    if preparation.interpolation == "cubic" and bits is not None and bits < 8 * part.itemsize:
+        # An image that is brighter than white stays so, and `enhance` refuses it.
+        np.minimum(resized, max((1 << bits) - 1, int(part.max())), out=resized)
+    return resized.reshape(height, width, *part.shape[2:])  # OpenCV drops a single channel's axis
 
 
 def _checked_spacing(pixel_spacing: object) -> tuple[float, float] | None:

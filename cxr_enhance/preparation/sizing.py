@@ -25,7 +25,7 @@ class Plan(NamedTuple):
     """The geometry of the preparation of one image."""
 
     border: Box
-    """What is left once its border is cropped; all of it where that is not asked for."""
+    """The part of the image inside its border; the whole image without ``crop_border``."""
     transform: Transform
 
 

@@ -175,18 +175,17 @@ class Files:
         Raises
         ------
         ValueError, OSError, ImportError, MemoryError
-            As `read_image`, for a file that should be an image. If its content cannot be decoded,
-            the position is this file, and the next step continues from there. If the file cannot
-            be read (OSError), the position does not change.
+            As `read_image`, for a file that should be an image, and for a file that cannot be
+            read. The position is this file, and the next step continues from there.
         """
-        place = self.index + by
-        while 0 <= place < len(self.paths):
-            path = self.paths[place]
+        former = self.index
+        while 0 <= self.index + by < len(self.paths):
+            self.index += by  # before the file is opened, because that may raise
+            path = self.paths[self.index]
             content = read_if_image(path, options)
             if content is not None or path in self._named:
-                self.index = place
                 return _source_of_read_file(path, content, options)
-            place += by
+        self.index = former
         return None
 
 

@@ -7,12 +7,13 @@ This module uses scikit-learn only, and does not predict with the run itself.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cxr_models.audit.findings_results import FindingReached, FindingShortcuts
-from cxr_models.audit.shortcuts import _LARGELY, _PARTLY, _candidates, _fit
+from cxr_models.audit.shortcuts import Readable, _candidates, _fit, readable
 from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.finding_predictions import ABSENT, PRESENT, UNKNOWN, sigmoid
 from cxr_models.evaluation.finding_statistics import FindingOutcomes, FindingStatistics
@@ -153,32 +154,31 @@ def verdict(audited: Mapping[str, FindingShortcuts]) -> str:
     interval of this shortcut lies above 0.5 and its gain is large enough. A finding is largely
     readable if the gain is at least 0.7 times the gain of the run. A finding is partly readable if
     the gain is at least 0.3 times the gain of the run. Without a run, the gain is compared with
-    0.5, the gain of an area of 1.
+    0.5, the gain of an area of 1. A finding without an interval has no verdict.
     """
-    readable: dict[str, list[str]] = {"largely": [], "partly": []}
-    rest, unknown = 0, 0
+    of_findings: dict[Readable, list[str]] = defaultdict(list)
+    not_audited = 0
     for finding, shortcuts in audited.items():
         blind = (shortcuts.border, shortcuts.histogram, shortcuts.size)
         areas = [reached.roc_auc for reached in blind if reached.roc_auc.value is not None]
         if not areas:
-            unknown += 1
+            not_audited += 1
             continue
         best = max(areas, key=lambda area: area.value or 0.0)
         run = None if shortcuts.run is None else shortcuts.run.roc_auc.value
         reached = best.value or 0.0
         gain = reached - _GUESSING
         share = gain / max((1.0 if run is None else run) - _GUESSING, gain, 1e-9)
-        low = best.interval[0] if best.interval else _GUESSING
         shown = f"{finding} ({reached:.2f}" + (")" if run is None else f"; the run {run:.2f})")
-        if low > _GUESSING and share >= _PARTLY:
-            readable["largely" if share >= _LARGELY else "partly"].append(shown)
-        else:
-            rest += 1
-    parts = [f"{how} readable: {', '.join(names)}" for how, names in readable.items() if names]
-    if rest:
+        of_findings[readable(best.interval, best.reason, _GUESSING, share)].append(shown)
+    hows: tuple[Readable, ...] = ("largely", "partly")
+    parts = [f"{how} readable: {', '.join(of_findings[how])}" for how in hows if of_findings[how]]
+    if rest := len(of_findings["little"]) + len(of_findings["guessing"]):
         parts.append(f"{rest} of {len(audited)} findings: little or nothing")
-    if unknown:
-        parts.append(f"{unknown} could not be audited")
+    if of_findings["unknown"]:
+        parts.append(f"too few patients of test for a verdict: {', '.join(of_findings['unknown'])}")
+    if not_audited:
+        parts.append(f"{not_audited} could not be audited")
     return f"from the border, the gray histogram or the size alone (ROC-AUC), {'; '.join(parts)}"
 
 
@@ -210,17 +210,17 @@ def _label_from_source(sources: npt.NDArray[Any], question: _Question) -> Findin
     """Evaluate a prediction from the source alone.
 
     The score of an image is the share of the train images of its source that show the finding.
+    Images without a source are left out, as for classes.
     """
-    stated = question.train[sources[question.train] != ""]
-    if len(set(sources[stated])) < 2:
+    train, test = (rows[sources[rows] != ""] for rows in (question.train, question.test))
+    if len(set(sources[train])) < 2:
         return _not_reached("train does not state two sources")
-    shares = {
-        source: question.present[stated][sources[stated] == source].mean()
-        for source in set(sources[stated])
-    }
-    everywhere = question.present[question.train].mean()
-    scores = [shares.get(source, everywhere) for source in sources[question.test]]
-    return question.reached(np.array(scores, np.float64), "share of the source")
+    if len(question.test) and not len(test):
+        return _not_reached("test states no source")
+    present = question.present[train]
+    shares = {source: present[sources[train] == source].mean() for source in set(sources[train])}
+    scores = [shares.get(source, present.mean()) for source in sources[test]]
+    return question._replace(test=test).reached(np.array(scores, np.float64), "share of the source")
 
 
 def _not_reached(reason: str) -> FindingReached:

@@ -20,10 +20,11 @@ from cxr_models.evaluation.any_task import (
     with_any_subgroups,
 )
 from cxr_models.evaluation.evaluate import Method
-from cxr_models.evaluation.finding_predictions import AnyPredictions
+from cxr_models.evaluation.finding_predictions import AnyPredictions, FindingPredictions
 from cxr_models.evaluation.foreign_predictions import ForeignRun, check_same_files, read_foreign
 from cxr_models.evaluation.group_columns import GroupColumn
 from cxr_models.evaluation.options import check_validation
+from cxr_models.evaluation.predictions import targets_of_labels
 from cxr_models.evaluation.several_runs import several_runs
 from cxr_models.evaluation.subgroups import check_columns_of_sets, lines_on_unstated
 
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from cxr_models.audit.shortcut_features import Features
     from cxr_models.evaluation.foreign_sources import Table
 
-_CURES = {  # for each option that needs the part val, advice to the user
-    "--sensitivity": "Name its table with --validation, or give --threshold.",
-    "--at-specificity": "Name its table with --validation.",
+_WITHOUT = {  # for each option that needs the part val, what to do without this part
+    "--sensitivity": "leave out --sensitivity; --threshold gives a threshold",
+    "--at-specificity": "leave out --at-specificity",
 }
 
 
@@ -74,7 +75,7 @@ class ForeignModels:
         """The image paths of each split to audit, with the names of the models of this split."""
         models: dict[tuple[str, ...], list[str]] = {}
         for name, run in self.runs.items() if self.has_images else ():
-            if not run.lacking:
+            if not _why_no_audit(run):
                 models.setdefault(tuple(run.split_images.paths), []).append(name)
         return models
 
@@ -132,7 +133,7 @@ def read_models(
     if len(runs) > 1:
         check_same_files(runs)
     for name, run in runs.items():
-        _check_rule(name, run, method, threshold)
+        _check_rule(name, run, method, threshold, alone=len(runs) == 1)
         if images is not None:
             _check_images(run, images)
         check_columns_of_sets(columns, run.sets)
@@ -188,15 +189,26 @@ def evaluate_models(
     )
 
 
-def _check_rule(name: str, run: ForeignRun, method: Method, threshold: float | None) -> None:
-    """Raise ValueError if the table does not allow the way in which thresholds are chosen."""
+def _check_rule(
+    name: str, run: ForeignRun, method: Method, threshold: float | None, *, alone: bool
+) -> None:
+    """Raise ValueError if the table does not allow the way in which thresholds are chosen.
+
+    The option `--validation` is only allowed with a table that is evaluated alone.
+    """
     has_validation = any(predictions.kind == "val" for predictions in run.sets)
     if threshold is not None and has_validation:
         raise ValueError(
             "`--threshold` is only allowed without a validation part; got one in "
             f"{name}, on which thresholds are chosen."
         )
-    check_validation(name, run.sets, method, _CURES)
+    with_part = (
+        "Name the table of that part with --validation"
+        if alone
+        else "Write rows of that part into its table, with val in a column part"
+    )
+    cures = {option: f"{with_part}, or {without}." for option, without in _WITHOUT.items()}
+    check_validation(name, run.sets, method, cures)
 
 
 def _check_images(run: ForeignRun, images: str | os.PathLike[str]) -> None:
@@ -214,13 +226,29 @@ def _no_audit(run: ForeignRun, *, has_images: bool) -> list[str]:
     """Return the reason why there is no audit; empty if there is one."""
     if not has_images:
         return ["not audited: give the folder of the images with --images"]
-    if not run.lacking:
-        return []
-    return [
-        f"not audited: there are no rows of {' and '.join(run.lacking)}; models without lungs are "
-        "trained on train, chosen on val and tested on test. Rows of train may leave their "
-        "probabilities empty"
-    ]
+    reason = _why_no_audit(run)
+    return [f"not audited: {reason}"] if reason else []
+
+
+def _why_no_audit(run: ForeignRun) -> str:
+    """Return why the split of a model whose images are available cannot be audited."""
+    if run.lacking:
+        return (
+            f"there are no rows of {' and '.join(run.lacking)}; models without lungs are trained "
+            "on train, chosen on val and tested on test. Rows of train may leave their "
+            "probabilities empty"
+        )
+    test = next(predictions for predictions in run.sets if predictions.kind == "test")
+    if isinstance(test, FindingPredictions):
+        return ""  # the audit has a reason for each finding
+    labels = [record.label for record in run.manifest.select("train").records]
+    trained = set(targets_of_labels(labels, test.class_names, test.labels).tolist())
+    if len(trained) > 1:
+        return ""
+    return (
+        f"all rows of train are of the class {test.class_names[trained.pop()]}; models without "
+        "lungs are trained on images of at least two classes"
+    )
 
 
 def _audits(

@@ -6,6 +6,7 @@ This module imports no deep-learning framework.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.audit.results import PerturbedScores, Scores
@@ -13,6 +14,7 @@ from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.records.splits import split_records
+from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +46,8 @@ def some_images(
 ) -> list[int]:
     """Return the indices of a random sample of about `images` records.
 
-    The sample has all images of each chosen patient, and keeps the shares of the labels.
+    The sample has all images of each chosen patient, of at least one patient, and keeps the shares
+    of the labels. Images tied by patient or group have the same patient.
 
     Parameters
     ----------
@@ -63,7 +66,14 @@ def some_images(
     parts = split_records(
         records, fractions=(share, 0.0, 1.0 - share), seed=seed, findings=tuple(findings)
     )
-    return [place for place, record in enumerate(parts) if record.split == "train"]
+    chosen = [place for place, record in enumerate(parts) if record.split == "train"]
+    if chosen:
+        return chosen
+    # every patient has many more images than the sample; take the patient with the fewest
+    roots = components(records)
+    counts = Counter(roots)
+    fewest = min(counts, key=lambda root: (counts[root], root))
+    return [place for place, root in enumerate(roots) if root == fewest]
 
 
 def compare_perturbed(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,7 @@ except ModuleNotFoundError as error:
 
 from cxr_enhance import usable_cpus
 from cxr_models.audit.results import Reached, Shortcuts
-from cxr_models.evaluation.bootstrap import measure
+from cxr_models.evaluation.bootstrap import NO_SPREAD, measure
 from cxr_models.evaluation.metrics import ImageStatistics, Outcomes
 from cxr_models.records.ties import components
 
@@ -41,10 +41,21 @@ if TYPE_CHECKING:
 
     from cxr_models.audit.shortcut_features import Features
     from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.results import Interval
     from cxr_models.records.manifest import Record
 
     Rows = npt.NDArray[np.bool_]
 
+Readable = Literal["unknown", "guessing", "little", "partly", "largely"]
+_MEANINGS: dict[Readable, str] = {
+    "unknown": "too few patients of test for a verdict",
+    "guessing": (
+        "no more than guessing, which is no sign that the labels can be read from the source"
+    ),
+    "little": "little of these labels is readable from the source",
+    "partly": "these labels are partly readable from the source",
+    "largely": "these labels are largely readable from the source",
+}
 # A shortcut with at least this share of the run's gain over guessing makes labels largely (partly)
 # readable.
 _LARGELY, _PARTLY = 0.7, 0.3
@@ -191,10 +202,10 @@ def verdict(shortcuts: Shortcuts, run: Reached | None = None) -> str:
     The gain of a model is its accuracy minus the accuracy of always predicting the most frequent
     label. The best of the shortcuts border, gray histogram and size counts. If the lower bound of
     its interval is not above the accuracy of the most frequent label, the shortcut is no better
-    than guessing. Without an interval, the accuracy itself is the lower bound. Otherwise, the
-    labels are largely readable if its gain is at least 0.7 times the gain of the run, and partly
-    readable if its gain is at least 0.3 times the gain of the run. Without a run, the gain is
-    compared with the gain of an accuracy of 1.
+    than guessing. Without an interval there is no verdict. Otherwise, the labels are largely
+    readable if its gain is at least 0.7 times the gain of the run, and partly readable if its gain
+    is at least 0.3 times the gain of the run. Without a run, the gain is compared with the gain of
+    an accuracy of 1.
     """
     blind = {
         "the border": shortcuts.border,
@@ -203,7 +214,6 @@ def verdict(shortcuts: Shortcuts, run: Reached | None = None) -> str:
     }
     best = max(blind, key=lambda name: blind[name].accuracy or 0.0)
     reached, floor = blind[best].accuracy or 0.0, shortcuts.majority.accuracy or 0.0
-    low = (blind[best].interval or (reached,))[0]
     start = f"a model that sees only {best} reaches {reached:.2f}"
     if run is None or run.accuracy is None:
         start += f", where the commonest label alone gives {floor:.2f}"
@@ -215,17 +225,37 @@ def verdict(shortcuts: Shortcuts, run: Reached | None = None) -> str:
         start += f", the run itself {run.accuracy:.2f}"
         top = reached
     share = (reached - floor) / (top - floor) if top > floor else 0.0
-    if low <= floor:
-        meaning = (
-            "no more than guessing, which is no sign that the labels can be read from the source"
-        )
-    elif share >= _LARGELY:
-        meaning = "these labels are largely readable from the source"
-    elif share >= _PARTLY:
-        meaning = "these labels are partly readable from the source"
-    else:
-        meaning = "little of these labels is readable from the source"
-    return f"{start}: {meaning}"
+    how = readable(blind[best].interval, blind[best].interval_reason, floor, share)
+    return f"{start}: {_MEANINGS[how]}"
+
+
+def readable(interval: Interval | None, reason: str, guessing: float, share: float) -> Readable:
+    """Return how well labels can be read without the lungs, for classes and for findings.
+
+    Parameters
+    ----------
+    interval : (float, float) or None
+        Interval of the value of the best shortcut; None if there is none.
+    reason : str
+        Why there is no interval.
+    guessing : float
+        The value of guessing.
+    share : float
+        The gain of the shortcut over guessing, as a share of the gain of the run.
+
+    Returns
+    -------
+    {"unknown", "guessing", "little", "partly", "largely"}
+        ``unknown`` if too few patients give an interval. ``guessing`` if the interval is not above
+        the value of guessing, or if all images have the same score.
+    """
+    if interval is None:
+        return "guessing" if reason == NO_SPREAD and share <= 0.0 else "unknown"
+    if interval[0] <= guessing:
+        return "guessing"
+    if share >= _LARGELY:
+        return "largely"
+    return "partly" if share >= _PARTLY else "little"
 
 
 def _candidates(seed: int) -> Iterator[tuple[str, Any]]:

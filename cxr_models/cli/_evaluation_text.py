@@ -139,6 +139,7 @@ def several_lines(several: SeveralRuns) -> Iterator[str]:
         yield from _comparison_lines(pair, units)
     if several.comparisons and any(_adjusted(pair) for pair in several.comparisons):
         yield "Holm p: adjusted for all tests of that kind on the set."
+    yield from left_out_lines(several.left_out)
     for spread in several.seeds:
         yield ""
         yield seed_heading(spread)
@@ -153,6 +154,13 @@ def several_lines(several: SeveralRuns) -> Iterator[str]:
         yield from table(rows)
         yield _heading(f"pooled {pooled.of}" if pooled.of else "pooled", pooled, units=units)
         yield from indented(_pooled_lines(pooled))
+
+
+def left_out_lines(left_out: Sequence[str]) -> Iterator[str]:
+    """Yield an empty line and a line for each set on which runs are not compared."""
+    if left_out:
+        yield ""
+    yield from left_out
 
 
 def differing_lines(differ: Mapping[str, Mapping[str, object]]) -> Iterator[str]:

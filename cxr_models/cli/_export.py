@@ -10,7 +10,7 @@ from cxr_models.cli import _console
 from cxr_models.cli._framework import load_framework
 from cxr_models.inference.calibrated_run import read_served_run
 from cxr_models.inference.export_metadata import EXPORTS, check_onnx
-from cxr_models.inference.intake import Intake, check_name, settle_intake
+from cxr_models.inference.intake import Intake, check_name, settle_intake, steps_before
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,16 +64,8 @@ def export_run(
     names = ", ".join(served.class_names)
     _console.say(_console.printable(f"wrote {out}"))
     _console.say(f"in: {intake.dtype}, N x {height} x {width} x {intake.channels}, {colour}")
-    if intake.border_cropped:
-        _console.say(
-            "in: every image through cxr_enhance.prepare before, with "
-            "cxr_enhance.Preparation(params=None, crop_border=True)"
-        )
-    if intake.white_balanced:
-        after = "after it was resized" if served.run.config.data.order == "resize-first" else ""
-        _console.say(
-            f"in: every image through cxr_enhance.white_balance before, {after}".rstrip(", ")
-        )
+    for step in steps_before(served.run.config.data, intake):
+        _console.say(f"in: every image was changed before by {step}")
     what = "probabilities, each by itself" if served.multilabel else "probabilities"
     _console.say(_console.printable(f"out: N x {len(served.class_names)} {what}: {names}"))
     _console.say(served.calibration.line)

@@ -13,6 +13,7 @@ from cxr_models.cli._evaluation_text import (
     counted_rows,
     differing_lines,
     indented,
+    left_out_lines,
     number,
     p_value,
     table,
@@ -117,6 +118,7 @@ def several_findings_lines(several: SeveralFindingRuns) -> Iterator[str]:
     units = next((evaluation.units for evaluation in several.runs.values()), UNITS["image"])
     for pair in several.comparisons or ():
         yield from _comparison_lines(pair, units)
+    yield from left_out_lines(several.left_out)
     for spread in several.seeds:
         yield ""
         yield seed_heading(spread)

@@ -26,12 +26,7 @@ from cxr_models.records.index import keep_labels
 from cxr_models.records.indexing import ListedImages, check_options, list_images, open_images
 from cxr_models.records.labels import remark_on_blanks
 from cxr_models.records.layouts.known import SETS
-from cxr_models.records.manifest import (
-    DIGEST_COLUMNS,
-    MANIFEST,
-    check_names_differ,
-    write_manifest,
-)
+from cxr_models.records.manifest import DIGEST_COLUMNS, MANIFEST, write_manifest
 from cxr_models.records.relative_names import names_from
 
 if TYPE_CHECKING:
@@ -72,7 +67,7 @@ def index(
         lists.check()
         check_options(csvs=csvs, has_columns=columns is not None, layout_name=layout_name,
                       drop_split=drop_split, decode=decode,
-                      drop_duplicates=drop_duplicates)  # fmt: skip
+                      drop_duplicates=drop_duplicates, max_distance=max_distance)  # fmt: skip
         name_patient = patient_namer(pseudonym_key, keep_patient_ids=keep_patient_ids)
         all_choices = dataclasses.replace(
             choices or Choices(), patient_pattern=patient_pattern or ""
@@ -91,10 +86,6 @@ def index(
         listed = listed._replace(
             image_index=keep_labels(listed.image_index, _pairs("--labels", labels))
         )
-        if csvs:
-            check_names_differ(
-                names_from(out, source, listed.image_index.records, is_inside_source=False)
-            )
 
     def open_files(progress: Callable[[], object]) -> Index:
         with KeptHashes(lists.hashes) if decode else contextlib.nullcontext() as hashes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from cxr_models._outputs import check_output, replaces_output
+from cxr_models._outputs import check_output, check_separate, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._framework import load_framework
 from cxr_models.evaluation.results import UNITS
@@ -69,6 +69,7 @@ def predict_files(
         keys = [] if aggregation is None else keys_of_files(paths, aggregation, records)
         check_output(out, TABLE, overwrite=overwrite, inputs=_inputs(paths, records))
         if explain is not None:
+            check_separate(out, explain, folder_option="--explain")
             check_output(
                 explain, EXPLANATIONS, overwrite=overwrite, inputs=paths, option="--explain"
             )
@@ -105,7 +106,13 @@ def predict_files(
             means = [] if explanations is None else explanations.finish()
             of_files = rows
             if aggregation is not None:
-                rows = joined_rows(rows, keys, aggregation, multilabel=served.multilabel)
+                rows = joined_rows(
+                    rows,
+                    keys,
+                    aggregation,
+                    to_probabilities=served.probabilities,
+                    multilabel=served.multilabel,
+                )
             write = write_finding_rows if served.multilabel else write_rows
             write(
                 out,

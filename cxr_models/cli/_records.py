@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import warnings
 from collections import Counter
@@ -15,7 +14,7 @@ from cxr_models.records import official, splits
 from cxr_models.records.finding_counts import checked_findings, count_patients
 from cxr_models.records.left_out import causes_of_leaving_out
 from cxr_models.records.manifest import SPLITS, Record, read_manifest
-from cxr_models.records.relative_names import relative
+from cxr_models.records.relative_names import records_from
 from cxr_models.records.split_sets import leftovers
 from cxr_models.records.ties import with_shared_ids
 
@@ -48,6 +47,11 @@ def split(
     with _console.errors_exit_with(_console.WRONG_USAGE):
         if folds is not None and leave_source_out:
             raise ValueError("`--folds` is only allowed without --leave-source-out; got both.")
+        if folds is not None and fractions != splits.FRACTIONS:
+            raise ValueError(
+                "`--fractions` is only allowed without --folds, which gives test and val the same "
+                "share of the images; got both."
+            )
         if test_others and not leave_source_out:
             raise ValueError(
                 "`--test-others` is only allowed with --leave-source-out; got it alone."
@@ -59,13 +63,8 @@ def split(
             raise ValueError(f"`--out` must be a folder for several splits; got {str(out)!r}.")
         read = read_manifest(manifest)
         findings = checked_findings(read, findings)
-        listed = [
-            dataclasses.replace(
-                record,
-                file=relative(out if several else out.parent, path),
-            )
-            for record, path in zip(read.records, read.paths(), strict=True)
-        ]
+        # Files get other names when a split is written: the parts must not depend on its place.
+        listed = list(read.records)
         records = with_shared_ids(listed) if shared_ids else listed
         keeps_split = official.has_split(records) and not (several or drop_split)
         if drop_leaks and not keeps_split:
@@ -126,7 +125,8 @@ def split(
             with replaces_output(
                 path, splits.SPLIT, overwrite=overwrite, inputs=[manifest]
             ) as temporary:
-                splits.write_split(temporary, assigned, facts)
+                named = records_from(path.parent, assigned, read.paths())
+                splits.write_split(temporary, named, facts)
             _console.say(f"wrote {shown(path)}: {_counts(assigned)}")
             needed_parts = [part for part, share in zip(SPLITS, fractions, strict=True) if share]
             if leave_source_out:
@@ -161,6 +161,8 @@ def _split_of_manifest(
     kept = official.kept_split(
         records, fractions, seed=seed, drop_leaks=drop_leaks, findings=findings
     )
+    if kept.renamed:
+        _console.say(_console.printable(official.line_on_renamed(kept.renamed)))
     for line in kept.faults:
         _console.complain(_console.printable(line))
     if kept.faults and not drop_leaks:

@@ -15,7 +15,9 @@ from cxr_models.cli._training_display import TrainingDisplay
 from cxr_models.config import RunConfig
 from cxr_models.records.splits import read_split
 from cxr_models.runs.folder import RunFolder
-from cxr_models.training.checks import check_run
+from cxr_models.training.checks import check_given_epochs, check_run
+from cxr_models.training.schedule import best_epochs, monitor_of
+from cxr_models.training.train_run import train_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,13 +42,12 @@ def config_of(
     ------
     TypeError, ValueError
         If the configuration does not allow a value, a text of `settings` is not ``key=value``,
-        `params_file` is given with `no_enhance`, or `typed` has a number of epochs of fine-tuning
-        other than 0 and the weights are "none".
+        `params_file` is given with `no_enhance`, or `typed` or `settings` has a number of epochs of
+        fine-tuning other than 0 and the weights are "none".
     OSError
         If a file cannot be read.
     """
     config = RunConfig()
-    fine_tune = typed.get("training.epochs_fine_tune")
     if file is not None:
         try:
             text = file.read_text(encoding="utf-8-sig")
@@ -76,11 +77,7 @@ def config_of(
             raise ValueError(f"`--set` must be key=value; got {setting!r}.")
         changes.append((name.strip(), text.strip()))
     config = config.with_settings(changes)
-    if fine_tune and config.model.weights == "none":
-        raise ValueError(
-            "`--epochs-fine-tune` is only allowed with pretrained weights; got weights none, with "
-            "which --epochs-head counts all epochs."
-        )
+    check_given_epochs([name for name, _ in changes], config)
     return config
 
 
@@ -93,15 +90,10 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
     display = TrainingDisplay()
     with _console.errors_exit_with(_console.FAILED), _says_how_to_go_on(split, folder, display):
         devices = load_framework("tensorboard", "matplotlib")
-        from cxr_models.training.curves import write_curves
-        from cxr_models.training.schedule import best_epochs, monitor_of
-        from cxr_models.training.train import train as train_model
-
         display.say(f"running on {', '.join(devices) or 'the CPU'}")
-        train_model(checked_split, config, out, say=display.say, watch=display.watch)
+        train_run(checked_split, config, out, say=display.say, watch=display.watch)
         history = folder.read_history()
         if history:
-            write_curves(folder.curves_file, history)
             monitor = monitor_of(config.model)
             best = (
                 f"{getattr(row, monitor):.4f} in {row.phase}"

@@ -46,7 +46,8 @@ def aggregated(predictions: Predictions, aggregation: Aggregation | None) -> Pre
     -------
     Predictions
         One row for each unit, in the order of the first image of each unit. The record of a unit
-        is the record of the image whose file name comes first, with the views of all images.
+        is the record of the image whose file name comes first, with the views of all images. Its
+        empty further columns are filled in from the other images.
 
     Raises
     ------

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 DRAWS = 2000
 LEVEL = 0.95
+# why a value has no interval
+NO_SPREAD = "all draws give the same value, which shows no uncertainty"
 FEWEST_PATIENTS = 10  # a value from fewer patients has no interval
 FEW_PATIENTS = 30  # an interval from fewer patients has a remark
 Scale = Literal["share", "loss", "correlation", "unbounded", "reflected"]
@@ -223,7 +225,7 @@ class Measurement:
             missing = 1.0 - len(defined) / len(draws)
             return None, f"the value is undefined in {missing:.0%} of the draws: too few patients"
         if np.ptp(defined) == 0.0:
-            return None, "all draws give the same value, which shows no uncertainty"
+            return None, NO_SPREAD
         return defined, ""
 
 

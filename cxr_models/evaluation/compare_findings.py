@@ -16,7 +16,13 @@ import numpy as np
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import difference, measure
-from cxr_models.evaluation.compare_runs import at_root, set_of_kind, tested_images
+from cxr_models.evaluation.comparable_sets import (
+    at_root,
+    comparable_sets,
+    in_order_of_runs,
+    rows_in_order_of,
+)
+from cxr_models.evaluation.compare_runs import set_of_kind, tested_images
 from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.evaluation.finding_statistics import FindingStatistics, outcomes_of
 from cxr_models.evaluation.findings import choose_on_val, evaluate_images
@@ -29,8 +35,7 @@ from cxr_models.evaluation.findings_results import (
 from cxr_models.evaluation.paired_tests import delong, holm
 from cxr_models.evaluation.shared_patients import (
     partial_overlap_error,
-    paths_of,
-    with_shared_patients,
+    pooled_records,
 )
 from cxr_models.records.manifest import Manifest
 
@@ -64,14 +69,15 @@ def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> Compar
     -------
     ComparedOrPooledFindings
         If all runs have the same test images: a comparison for each tested set and each pair of
-        runs that have this set. If the test sets share no image, as with folds: the pooled values.
-        Findings are in the order of the first run.
+        runs that have this set with the same images and labels; `left_out` names all others. If
+        the test sets share no image, as with folds: the pooled values. Findings are in the order
+        of the first run.
 
     Raises
     ------
     ValueError
         If the runs have different findings, their test sets are neither equal nor disjoint, the
-        labels of the same images differ, or a run lacks ``val`` or ``test``.
+        labels of the same test images differ, or a run lacks ``val`` or ``test``.
     """
     runs = {name: aggregated_sets(sets, method.aggregate) for name, sets in runs.items()}
     order = next(iter(runs.values()))[0].findings
@@ -88,7 +94,7 @@ def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> Compar
         runs = {name: [at_root(one, Path()) for one in sets] for name, sets in runs.items()}
     tested = tested_images(runs)
     if all(files == tested[0] for files in tested):
-        return ComparedOrPooledFindings(comparisons=_compare(with_shared_patients(runs), method))
+        return _compare(runs, method)
     if len(frozenset.union(*tested)) == sum(map(len, tested)):
         return ComparedOrPooledFindings(pooled=pool_findings(runs, method))
     raise partial_overlap_error(tested, method.aggregate)
@@ -104,25 +110,22 @@ def pool_findings(runs: Mapping[str, Sets], method: Method) -> PooledFindings:
     method : Method
         The settings of the evaluation.
     """
-    tests, scaled = [], []
+    tests: dict[str, FindingPredictions] = {}
+    scaled = []
     of_runs = {}
     for name, sets in runs.items():
         temperatures = temperatures_of(sets, method)
         test = set_of_kind(sets, "test")
         of_runs[name] = evaluate_images(outcomes_of(test, temperatures), method, _NO_POINT)
-        tests.append(test)
+        tests[name] = test
         scaled.append(test.logits / np.array(temperatures))
-    records = tuple(
-        dataclasses.replace(record, file=path)
-        for test in tests
-        for record, path in zip(test.manifest.records, paths_of(test.manifest), strict=True)
-    )
+    first = next(iter(tests.values()))
     logits = np.concatenate(scaled)
     joined = dataclasses.replace(
-        tests[0],
+        first,
         name="pooled",
-        manifest=Manifest(records=records, root=tests[0].manifest.root),
-        targets=np.concatenate([test.targets for test in tests]),
+        manifest=Manifest(records=pooled_records(runs, tests), root=first.manifest.root),
+        targets=np.concatenate([test.targets for test in tests.values()]),
         logits=logits,
         probabilities=sigmoid(logits),
     )
@@ -130,19 +133,17 @@ def pool_findings(runs: Mapping[str, Sets], method: Method) -> PooledFindings:
     return converted(PooledFindings, values, runs=of_runs)
 
 
-def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[FindingsComparison, ...]:
+def _compare(runs: Mapping[str, Sets], method: Method) -> ComparedOrPooledFindings:
     temperatures = {run: temperatures_of(sets, method) for run, sets in runs.items()}
-    tested = {
-        run: {s.name: s for s in sets if s.kind in ("test", "external")}
-        for run, sets in runs.items()
-    }
+    comparable = comparable_sets(runs)
     compared = []
-    for name in dict.fromkeys(name for sets in tested.values() for name in sets):
-        named_sets = {run: sets[name] for run, sets in tested.items() if name in sets}
-        pairs = list(itertools.combinations(named_sets, 2))
-        comparisons = compare_finding_pairs(named_sets, pairs, temperatures, method)
+    for name, sets in comparable.groups:
+        pairs = list(itertools.combinations(sets, 2))
+        comparisons = compare_finding_pairs(sets, pairs, temperatures, method)
         compared += [dataclasses.replace(comparison, set=name) for comparison in comparisons]
-    return tuple(compared)
+    return ComparedOrPooledFindings(
+        comparisons=in_order_of_runs(compared, runs), left_out=comparable.left_out
+    )
 
 
 def temperatures_of(sets: Sets, method: Method) -> tuple[float, ...]:
@@ -204,8 +205,9 @@ def compare_finding_pairs(
     measurements: dict[str, Measurement] = {}
     over: tuple[str, ...] = ()
     for name in dict.fromkeys(itertools.chain.from_iterable(pairs)):
+        base = pairs[0][0]
         outcomes[name] = finding_outcomes_in_order_of(
-            sets[pairs[0][0]], sets[name], temperatures[name]
+            sets[base], sets[name], temperatures[name], runs=f"{base} and {name}"
         )
         statistics = FindingStatistics(outcomes[name])
         over = statistics.in_means
@@ -241,7 +243,7 @@ def compare_finding_pairs(
 def _area_test(k: int, first: FindingOutcomes, second: FindingOutcomes) -> AreaTest:
     known, other = first.of(k), second.of(k)
     patients = np.unique(known.patients, return_inverse=True)[1].astype(np.int64)
-    return delong(known.present, known.calibrated, other.calibrated, patients)
+    return delong(known.present, known.scores, other.scores, patients)
 
 
 def _difference(
@@ -267,7 +269,11 @@ def _difference(
 
 
 def finding_outcomes_in_order_of(
-    base: FindingPredictions, predictions: FindingPredictions, temperatures: tuple[float, ...]
+    base: FindingPredictions,
+    predictions: FindingPredictions,
+    temperatures: tuple[float, ...],
+    *,
+    runs: str,
 ) -> FindingOutcomes:
     """Return the outcomes of `predictions`, with the patients and the image order of `base`.
 
@@ -277,20 +283,15 @@ def finding_outcomes_in_order_of(
         Two predictions of the same images in any order, with the same labels.
     temperatures : tuple of float
         The temperature of each finding.
+    runs : str
+        The names of the two runs, for the error message.
 
     Raises
     ------
     ValueError
         If the images or their labels differ.
     """
-    rows = {path: row for row, path in enumerate(paths_of(predictions.manifest))}
-    order = [rows.get(path, -1) for path in paths_of(base.manifest)]
-    same_images = len(rows) == len(order) and -1 not in order
-    if not same_images or not np.array_equal(predictions.targets[order], base.targets):
-        raise ValueError(
-            f"`{base.name}` must hold the same images and labels in both runs; got "
-            f"different {'labels' if same_images else 'images'}."
-        )
+    order = rows_in_order_of(base, predictions, runs)
     outcomes = outcomes_of(base, temperatures)
     return dataclasses.replace(
         outcomes,

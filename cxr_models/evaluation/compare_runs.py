@@ -17,6 +17,12 @@ from cxr_models._typed_json import converted
 from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.comparable_sets import (
+    at_root,
+    comparable_sets,
+    in_order_of_runs,
+    rows_in_order_of,
+)
 from cxr_models.evaluation.comparisons import (
     AreaDifference,
     ComparedOrPooled,
@@ -31,7 +37,7 @@ from cxr_models.evaluation.results import ClassValues, Overall
 from cxr_models.evaluation.shared_patients import (
     partial_overlap_error,
     paths_of,
-    with_shared_patients,
+    pooled_records,
 )
 from cxr_models.records.manifest import Manifest
 
@@ -71,13 +77,15 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
     ComparedOrPooled
         Comparisons if all runs have the same test images. Pooled values if the test sets share no
         image, as with folds and left-out sources. If the test sets share only images of sources
-        that training used, the images of left-out sources are pooled.
+        that training used, the images of left-out sources are pooled. Classes are in the order of
+        the first run. Sets from other sources are compared between runs that have the same images
+        and labels; `left_out` names all others.
 
     Raises
     ------
     ValueError
         If the runs have different classes, their test sets are neither equal nor disjoint, the
-        labels of the same images differ, or a run lacks ``val`` or ``test``.
+        labels of the same test images differ, or a run lacks ``val`` or ``test``.
 
     Notes
     -----
@@ -85,6 +93,8 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
     images with equal names count as the same image.
     """
     runs = {name: aggregated_sets(sets, method.aggregate) for name, sets in runs.items()}
+    order = next(iter(runs.values()))[0].class_names
+    runs = {name: [one.in_order(order) for one in sets] for name, sets in runs.items()}
     classes = {predictions.class_names for sets in runs.values() for predictions in sets}
     if len(classes) > 1:
         raise ValueError(
@@ -94,7 +104,7 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
     if any(predictions.origin.is_foreign for sets in runs.values() for predictions in sets):
         runs = {name: [at_root(one, Path()) for one in sets] for name, sets in runs.items()}
     if have_equal_tests(runs):
-        return ComparedOrPooled(comparisons=_compare(with_shared_patients(runs), method))
+        return _compare(runs, method)
     poolable = find_poolable(runs, _paths)
     if poolable is None:
         raise partial_overlap_error(tested_images(runs), method.aggregate)
@@ -173,7 +183,7 @@ def find_poolable(
 
 
 def of_unknown_sources(sets: Sets) -> list[Predictions]:
-    """Return ``val``, and ``test`` reduced to images of sources that are not in train and val.
+    """Return ``train``, ``val``, and ``test`` reduced to images of sources that are in neither.
 
     Parameters
     ----------
@@ -204,7 +214,7 @@ def of_unknown_sources(sets: Sets) -> list[Predictions]:
         logits=test.logits[chosen],
         probabilities=test.probabilities[chosen],
     )
-    return [*(predictions for predictions in sets if predictions.kind == "val"), reduced]
+    return [*(one for one in sets if one.kind in ("train", "val")), reduced]
 
 
 def _disjoint(
@@ -231,7 +241,8 @@ def pool(poolable: Poolable, method: Method) -> Pooled:
     equal, so the record has them only once. Operating points differ from run to run and are left
     out.
     """
-    tests, scaled_logits = [], []
+    tests: dict[str, Predictions] = {}
+    scaled_logits = []
     runs: dict[str, PooledRun] = {}
     for name, sets in poolable.sets.items():
         temperature = _temperature(sets, method)
@@ -240,18 +251,16 @@ def pool(poolable: Poolable, method: Method) -> Pooled:
         runs[name] = converted(
             PooledRun, values.overall, images=values.images, patients=values.patients
         )
-        tests.append(test)
+        tests[name] = test
         scaled_logits.append(test.logits / temperature)
-    records = tuple(
-        dataclasses.replace(record, file=path)
-        for test in tests
-        for record, path in zip(test.manifest.records, _paths(test), strict=True)
-    )
+    first = next(iter(tests.values()))
     logits = np.concatenate(scaled_logits)
     joined = dataclasses.replace(
-        tests[0],
+        first,
         name="pooled",
-        manifest=Manifest(records=records, root=tests[0].manifest.root),
+        manifest=Manifest(records=pooled_records(poolable.sets, tests), root=first.manifest.root),
+        # runs of one class against all other labels may know different other labels
+        labels=tuple(dict.fromkeys(label for test in tests.values() for label in test.labels)),
         logits=logits,
         probabilities=softmax(logits),
     )
@@ -266,20 +275,17 @@ def pool(poolable: Poolable, method: Method) -> Pooled:
     )
 
 
-def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[Comparison, ...]:
-    tested = {
-        run: {s.name: s for s in sets if s.kind in ("test", "external")}
-        for run, sets in runs.items()
-    }
+def _compare(runs: Mapping[str, Sets], method: Method) -> ComparedOrPooled:
     temperatures = {run: _temperature(sets, method) for run, sets in runs.items()}
+    comparable = comparable_sets(runs)
     compared = []
-    for name in dict.fromkeys(name for sets in tested.values() for name in sets):
-        named_sets = {run: sets[name] for run, sets in tested.items() if name in sets}
-        pairs = list(itertools.combinations(named_sets, 2))
-        comparisons = compare_pairs(named_sets, pairs, method, temperatures=temperatures)
+    for name, sets in comparable.groups:
+        pairs = list(itertools.combinations(sets, 2))
+        comparisons = compare_pairs(sets, pairs, method, temperatures=temperatures)
         compared += [dataclasses.replace(comparison, set=name) for comparison in comparisons]
-    order = list(itertools.combinations(runs, 2))
-    return tuple(sorted(compared, key=lambda pair: order.index((pair.first, pair.second))))
+    return ComparedOrPooled(
+        comparisons=in_order_of_runs(compared, runs), left_out=comparable.left_out
+    )
 
 
 def compare_pairs(
@@ -319,7 +325,10 @@ def compare_pairs(
     measurements: dict[str, Measurement] = {}
     for name in dict.fromkeys(itertools.chain.from_iterable(pairs)):
         temperature = (temperatures or {}).get(name, 1.0)
-        aligned[name] = outcomes_in_order_of(sets[pairs[0][0]], sets[name], temperature)
+        base = pairs[0][0]
+        aligned[name] = outcomes_in_order_of(
+            sets[base], sets[name], temperature, runs=f"{base} and {name}"
+        )
         statistics = ImageStatistics(aligned[name])
         measurements[name] = measure(statistics, draws=method.draws, seed=method.seed)
     compared = []
@@ -328,7 +337,7 @@ def compare_pairs(
         pair_measurements = measurements[pair[0]], measurements[pair[1]]
         areas = {}
         for k, name in enumerate(first.class_names):
-            scores = first.calibrated[:, k], second.calibrated[:, k]
+            scores = first.scores_of(k), second.scores_of(k)
             test = delong(first.targets == k, *scores, first.patients)
             measured = difference(*pair_measurements, f"roc_auc/{name}")
             areas[name] = converted(
@@ -372,31 +381,26 @@ def _adjusted(compared: Sequence[Comparison]) -> list[Comparison]:
 
 
 def outcomes_in_order_of(
-    base: Predictions, predictions: Predictions, temperature: float
+    base: Predictions, predictions: Predictions, temperature: float, *, runs: str
 ) -> Outcomes:
-    """Return the outcomes of `predictions`, with the patients and the image order of `base`.
+    """Return the outcomes of `predictions`, with the patients and the orders of `base`.
 
     Parameters
     ----------
     base, predictions : Predictions
-        Two predictions of the same images in any order, with the same labels.
+        Two predictions of the same images and classes in any order, with the same labels.
     temperature : float
         Temperature that calibrates the logits.
+    runs : str
+        The names of the two runs, for the error message.
 
     Raises
     ------
     ValueError
         If the images or their labels differ.
     """
-    rows = {path: row for row, path in enumerate(_paths(predictions))}
-    order = [rows.get(path, -1) for path in _paths(base)]
-    same_images = len(rows) == len(order) and -1 not in order
-    labels = [record.label for record in base.manifest.records]
-    if not same_images or labels != [predictions.manifest.records[row].label for row in order]:
-        raise ValueError(
-            f"`{base.name}` must hold the same images and labels in both runs; got "
-            f"different {'labels' if same_images else 'images'}."
-        )
+    predictions = predictions.in_order(base.class_names)
+    order = rows_in_order_of(base, predictions, runs)
     return dataclasses.replace(
         base.outcomes(temperature=temperature),
         logits=predictions.logits[order],
@@ -427,12 +431,6 @@ def set_of_kind(sets: Sequence[P], kind: str) -> P:
     if predictions is None:
         raise ValueError(f"`RUN` must have predictions of {kind}; got none.")
     return predictions
-
-
-def at_root(predictions: P, root: Path) -> P:
-    """Return predictions whose manifest has `root` as the folder of relative file names."""
-    manifest = dataclasses.replace(predictions.manifest, root=root)
-    return dataclasses.replace(predictions, manifest=manifest)
 
 
 def _paths(predictions: Predictions) -> list[str]:

@@ -100,6 +100,7 @@ class ComparedOrPooled:
 
     comparisons: tuple[Comparison, ...] | None = None
     pooled: Pooled | None = None
+    left_out: tuple[str, ...] = ()  # sentences on sets of runs that are not compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

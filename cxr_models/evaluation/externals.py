@@ -18,7 +18,7 @@ from cxr_models.records.overlap import Overlap, Part, SeenImages, decoded_once
 from cxr_models.runs.warm_start import seen_before
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from cxr_models.records.manifest import Manifest
     from cxr_models.runs.finished import FinishedRun
@@ -64,7 +64,7 @@ def read_externals(
     ValueError
         If a label is not a label of the run, no image has a known label for a finding of the run,
         an image has the path or the pixels of an image that the run was trained or chosen on, or
-        two sets have the same name.
+        two sets, including those predicted before, have names that differ at most in case.
     OSError
         If a file cannot be read.
 
@@ -84,11 +84,8 @@ def read_externals(
         stored = read_manifest(path)
         name = path.resolve().parent.name if path.stem == "manifest" else path.stem
         name = re.sub(r"[^\w.-]+", "_", name)
-        if name in externals or name in SPLITS:
-            raise ValueError(
-                f"`--external` must name sets of different names, none of them "
-                f"{', '.join(SPLITS)}; got {name} for {str(path)!r}. Rename the file."
-            )
+        _check_name(name, [*externals, *SPLITS], path)
+        _check_name(name, [one for one in run.folder.external_predictions() if one != name], path)
         if run.config.model.task == "multilabel":
             _check_findings(run, stored, path)
         else:
@@ -119,6 +116,20 @@ def read_externals(
         manifest = dataclasses.replace(stored, records=records, root=stored.root.resolve())
         externals[name] = External(manifest, overlap)
     return externals
+
+
+def _check_name(name: str, others: Iterable[str], path: Path) -> None:
+    """Raise ValueError if the name of a set is another name, apart from upper and lower case.
+
+    The names are names of files, and some file systems do not distinguish case.
+    """
+    same = [other for other in others if other.casefold() == name.casefold()]
+    if same:
+        raise ValueError(
+            f"`--external` must name sets of different names, none of them {', '.join(SPLITS)}, "
+            f"without regard to case; got {name} for {str(path)!r} beside {same[0]}. Rename the "
+            "file."
+        )
 
 
 def _check_labels(run: FinishedRun, stored: Manifest, path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS
-from cxr_models.evaluation.calibration import NUM_BINS, bin_of
+from cxr_models.evaluation.calibration import NUM_BINS, bin_of, ranking_scores
 from cxr_models.evaluation.finding_predictions import PRESENT, UNKNOWN, sigmoid
 from cxr_models.evaluation.metrics import rank
 from cxr_models.evaluation.results import Bin
@@ -68,13 +68,15 @@ class FindingOutcomes:
         """Return the images whose label for finding number `k` is known."""
         rows = np.flatnonzero(self.targets[:, k] != UNKNOWN)
         logits, temperature = self.logits[rows, k], self.temperatures[k]
-        probabilities = self.probabilities[rows, k]
+        probabilities, scaled = self.probabilities[rows, k], logits / temperature
+        calibrated = probabilities if temperature == 1.0 else sigmoid(scaled)
         return KnownImages(
             present=self.targets[rows, k] == PRESENT,
             logits=logits,
             probabilities=probabilities,
-            scaled=logits / temperature,
-            calibrated=probabilities if temperature == 1.0 else sigmoid(logits / temperature),
+            scaled=scaled,
+            calibrated=calibrated,
+            scores=ranking_scores(calibrated, scaled),
             patients=self.patients[rows],
         )
 
@@ -87,6 +89,7 @@ class KnownImages(NamedTuple):
     probabilities: Floats  # (N,)
     scaled: Floats  # (N,); the logits after temperature scaling
     calibrated: Floats  # (N,); the probabilities after temperature scaling
+    scores: Floats  # (N,); `ranking_scores` of the calibrated probabilities
     patients: Ints  # (N,); numbered as in the set
 
     def patients_with(self, present: bool) -> int:
@@ -147,7 +150,7 @@ class FindingStatistics:
                 sums.append([self._by_patient(known.patients, term) for term in terms])
             self._count_patients_behind(name, known, threshold)
             if 0 < known.present.sum() < len(known.present):
-                self._ranked[name] = rank(known.calibrated, known.present, known.patients)
+                self._ranked[name] = rank(known.scores, known.present, known.patients)
             for metric, shares in zip(
                 CALIBRATION_ERRORS, (known.probabilities, known.calibrated), strict=True
             ):

@@ -145,6 +145,7 @@ def _alone(outcomes: FindingOutcomes, k: int, known: Ints) -> FindingOutcomes:
         findings=outcomes.findings[k : k + 1],
         targets=outcomes.targets[known, k : k + 1],
         logits=outcomes.logits[known, k : k + 1],
+        probabilities=outcomes.probabilities[known, k : k + 1],
         temperatures=outcomes.temperatures[k : k + 1],
         thresholds=outcomes.thresholds[k : k + 1],
     )

@@ -96,6 +96,9 @@ def choose(validation: FindingPredictions, rule: Rule) -> dict[str, Choice]:
             reason = "the validation part does not hold an image whose label is known"
             choices[finding] = Choice(Temperature(1.0, reason), None)
             continue
+        if known.present.all() or not known.present.any():
+            choices[finding] = Choice(Temperature(1.0, NO_THRESHOLD), None)
+            continue
         temperature = fit_temperature(two_logits(known.logits), known.present.astype(np.int64))
         # The threshold is one of the calibrated probabilities. They are computed as in the
         # evaluation, so that the comparison with the threshold is exact.
@@ -225,6 +228,7 @@ def evaluate_set(
         recorded for a missing threshold in `at_specificity`.
     """
     outcomes = _chosen(predictions, choices)
+    group = evaluate_images(outcomes, method)
     clinic = None
     if predictions.kind in ("test", "external"):  # thresholds were not chosen on these sets
         clinic = finding_clinic_values(
@@ -235,13 +239,15 @@ def evaluate_set(
             draws=method.draws,
             seed=method.seed,
         )
+        clinic = {  # the Brier score is in both records, with one interval
+            finding: dataclasses.replace(values, brier=group.findings[finding].brier_calibrated)
+            for finding, values in clinic.items()
+        }
     known = {finding: outcomes.of(k) for k, finding in enumerate(outcomes.findings)}
-    drawn = {
-        finding: curves_of(images.calibrated, images.present) for finding, images in known.items()
-    }
+    drawn = {finding: curves_of(images.scores, images.present) for finding, images in known.items()}
     return converted(
         FindingsSet,
-        evaluate_images(outcomes, method),
+        group,
         kind=predictions.kind,
         overlap=predictions.overlap,
         joined_images=predictions.joined_images,
@@ -347,7 +353,7 @@ def _values(
 def _scale(metric: str) -> Scale:
     if metric in CALIBRATION_ERRORS:  # resampling adds noise, so draws overstate the error
         return "reflected"
-    return "loss" if metric in LOSSES else "share"
+    return "loss" if metric.startswith("log_loss") else "share"
 
 
 def _why_undefined(metric: str, present: int, absent: int) -> str:

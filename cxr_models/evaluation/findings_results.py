@@ -215,6 +215,7 @@ class ComparedOrPooledFindings:
 
     comparisons: tuple[FindingsComparison, ...] | None = None
     pooled: PooledFindings | None = None
+    left_out: tuple[str, ...] = ()  # sentences on sets of runs that are not compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -270,7 +270,7 @@ class _Checked:
             cell = self._cells[image][column]
             raise ValueError(
                 f"`prob:{self._columns.classes[column]}` must be a number from 0 to 1; got {cell!r}"
-                f"{self._where(wrong)}. {_cure(cell)}"
+                f"{self._where(wrong)}. {_cure(cell, values)}"
             )
         return np.clip(values, 0.0, 1.0)
 
@@ -332,7 +332,8 @@ def classes_of(columns: Sequence[str], labels: Sequence[str], table: str) -> Cla
         With a single column ``prob:X``, the other class is the only other label. If there are
         several other labels or there is no other label, the other class is ``not X``. With the
         columns ``prob:X`` and ``prob:not X``, all labels except X belong to ``not X``. Classes are
-        sorted, except that ``not X`` comes before ``X``, as in runs of this package.
+        sorted, except that X, the class of a single column, is the second class, and ``not X``
+        comes before ``X``, as in runs of this package.
 
     Raises
     ------
@@ -354,8 +355,8 @@ def classes_of(columns: Sequence[str], labels: Sequence[str], table: str) -> Cla
         others = [label for label in known if label != positive]
         if len(others) != 1 or others[0] == _rest(positive):
             return Classes((_rest(positive), positive), known, (0, 1))
-        names = tuple(sorted((others[0], positive)))
-        return Classes(names, names, (0, 1) if names[1] == positive else (1, 0))
+        names = (others[0], positive)
+        return Classes(names, names, (0, 1))
     for k, positive in enumerate(columns if len(columns) == 2 else ()):
         if _rest(positive) == columns[1 - k]:
             _check_rest(positive, counts, table)
@@ -400,13 +401,15 @@ def _number(cell: str) -> float:
         return math.nan
 
 
-def _cure(cell: str) -> str:
-    number = _number(cell.strip().removesuffix("%"))
-    if cell.strip().endswith("%") or 1.0 < number <= 100.0:
-        return "Divide percentages by 100."
-    if number < 0.0 or number > 100.0:
+def _cure(cell: str, values: Floats) -> str:
+    """Return what to do about a cell that is no probability, given all numbers of its kind."""
+    if cell.strip().endswith("%"):
+        return "Divide percentages by 100, and leave out the sign."
+    if math.isnan(_number(cell)):
+        return "Leave out rows without a prediction."
+    if np.nanmin(values) < -_ROUNDING or np.nanmax(values) > 100.0 + _ROUNDING:
         return "Logits belong in columns logit:CLASS."
-    return "Leave out rows without a prediction."
+    return "Divide percentages by 100; logits belong in columns logit:CLASS."
 
 
 def _listed(names: Sequence[str]) -> str:

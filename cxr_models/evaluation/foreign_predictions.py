@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxr_models.evaluation.comparable_sets import at_root, difference_of
 from cxr_models.evaluation.finding_predictions import (
     AnyPredictions,
     FindingPredictions,
@@ -167,7 +168,10 @@ def read_foreign(
 
 
 def check_same_files(runs: Mapping[str, ForeignRun]) -> None:
-    """Check that all tables test the same files of the same patients, as paired tests require.
+    """Check that all tables have the same test files, as paired tests require.
+
+    The files must have the same classes or findings, the same labels and the same patients. A set
+    from another source may differ: it is left out of the comparison.
 
     Parameters
     ----------
@@ -177,36 +181,71 @@ def check_same_files(runs: Mapping[str, ForeignRun]) -> None:
     Raises
     ------
     ValueError
-        If the files of a tested set differ, a tested set is missing, or the tables group files by
-        patient in different ways. The message counts the differences.
+        If the tables have different classes or findings, a table has no set ``test``, its files or
+        their labels differ, or the tables group files by patient in different ways. The message
+        counts the differences.
     """
     tested_sets = {
         name: {s.name: s for s in run.sets if s.kind in ("test", "external")}
         for name, run in runs.items()
     }
-    tested = {
-        name: {part: _files(s) for part, s in sets.items()} for name, sets in tested_sets.items()
-    }
-    for name, sets in tested.items():
+    for name, sets in tested_sets.items():
         if "test" not in sets:
             raise ValueError(
                 f"`part` must be test in at least one row of each table, to compare them; got "
                 f"{', '.join(sets)} in {name}."
             )
-    first, *others = tested
+    first, *others = tested_sets
     for other in others:
-        for part in dict.fromkeys((*tested[first], *tested[other])):
-            here, there = (tested[name].get(part, frozenset()) for name in (first, other))
-            if here != there:
-                raise ValueError(
-                    f"`{other}` must hold the files of {first} in {part}, to be compared with it; "
-                    f"got {len(there):,} files, {len(there - here):,} of them not among the "
-                    f"{len(here):,} of {first}, which has {len(here - there):,} that are missing. "
-                    "Evaluate the tables one by one, or leave out the rows that only one has."
-                )
-            _check_same_patients(
-                (first, other), (tested_sets[first][part], tested_sets[other][part])
-            )
+        sets, other_sets = tested_sets[first], tested_sets[other]
+        names = first, other
+        _check_same_outputs(names, (sets["test"], other_sets["test"]))
+        _check_same_tests(names, (sets["test"], other_sets["test"]))
+        for part in [part for part in sets if part in other_sets]:
+            pair = sets[part], other_sets[part]
+            if part == "test" or not _difference(*pair):
+                _check_same_patients(names, pair)
+
+
+def _check_same_outputs(
+    names: tuple[str, str], sets: tuple[AnyPredictions, AnyPredictions]
+) -> None:
+    first, second = map(_outputs_of, sets)
+    if first != second:
+        raise ValueError(
+            f"`prob:` must be of the same classes or findings in {names[0]} and {names[1]}, to "
+            f"compare them; got {first} and {second}. Evaluate the tables one by one."
+        )
+
+
+def _outputs_of(predictions: AnyPredictions) -> str:
+    if isinstance(predictions, FindingPredictions):
+        return f"the findings {', '.join(sorted(predictions.findings))}"
+    return f"the classes {', '.join(sorted(predictions.class_names))}"
+
+
+def _check_same_tests(names: tuple[str, str], sets: tuple[AnyPredictions, AnyPredictions]) -> None:
+    first, other = names
+    here, there = map(_files, sets)
+    if here != there:
+        raise ValueError(
+            f"`{other}` must hold the files of {first} in test, to be compared with it; "
+            f"got {len(there):,} files, {len(there - here):,} of them not among the "
+            f"{len(here):,} of {first}, which has {len(here - there):,} that are missing. "
+            "Evaluate the tables one by one, or leave out the rows that only one has."
+        )
+    difference = _difference(*sets)
+    if difference:
+        raise ValueError(
+            f"`{other}` must hold the labels of {first} in test, to be compared with it; got "
+            f"{difference}. Write the same labels into both tables, or evaluate the tables one by "
+            "one."
+        )
+
+
+def _difference(first: AnyPredictions, second: AnyPredictions) -> str:
+    """Return how the files or labels of two sets differ; empty if they do not."""
+    return difference_of(at_root(first, Path()), at_root(second, Path()))
 
 
 def _check_same_patients(
@@ -280,7 +319,7 @@ def _in_order(parts: Iterable[str]) -> list[str]:
 
 
 def _remarks_on_records(rows: Sequence[ForeignRow]) -> list[str]:
-    """Return remarks on images without a patient id, tied images, and patients in two parts."""
+    """Return remarks on images without a patient id, tied images, and leaks between parts."""
     remarks = []
     parts_of_patient: dict[tuple[str, str], set[str]] = defaultdict(set)
     without = 0
@@ -304,16 +343,38 @@ def _remarks_on_records(rows: Sequence[ForeignRow]) -> list[str]:
                 f"the column group ties images: {count:,} patients count as {tied:,}; leave it out "
                 "if it is not of images that belong together"
             )
-    seen = sum(
-        bool(parts & {"train", "val"}) and bool(parts - {"train", "val"})
-        for parts in parts_of_patient.values()
-    )
+    seen = {patient for patient, parts in parts_of_patient.items() if _leaks(parts)}
     if seen:
         remarks.append(
-            f"WARNING: {seen:,} {'patient is' if seen == 1 else 'patients are'} in train or val "
-            "and in a tested set too: its values are too good"
+            f"WARNING: {len(seen):,} {'patient is' if len(seen) == 1 else 'patients are'} in train "
+            "or val and in a tested set too: its values are too good"
+        )
+    tied_images = sum(patient_key(row.record) not in seen for row in _rows_tied_to_training(rows))
+    if tied_images:
+        remarks.append(
+            f"WARNING: the column group ties {tied_images:,} "
+            f"{'image' if tied_images == 1 else 'images'} of tested sets to images of train or "
+            "val: the values of these sets are too good"
         )
     return remarks
+
+
+def _leaks(parts: set[str]) -> bool:
+    """Return whether parts include a tested set and a part that training or choices used."""
+    return bool(parts & {"train", "val"}) and bool(parts - {"train", "val"})
+
+
+def _rows_tied_to_training(rows: Sequence[ForeignRow]) -> list[ForeignRow]:
+    """Return the rows of tested sets that are tied to rows of train or val."""
+    roots = components([row.record for row in rows])
+    parts: dict[int, set[str]] = defaultdict(set)
+    for root, row in zip(roots, rows, strict=True):
+        parts[root].add(row.part)
+    return [
+        row
+        for root, row in zip(roots, rows, strict=True)
+        if row.part not in ("train", "val") and _leaks(parts[root])
+    ]
 
 
 def _remarks_on_scores(part: str, scores: Scores) -> list[str]:

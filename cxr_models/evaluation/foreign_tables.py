@@ -187,8 +187,9 @@ def _check_lengths(parts: Iterable[str]) -> None:
     for part in parts:
         if len(os.fsencode(part)) > _LONGEST_PART:
             raise ValueError(
-                f"`part` must name other sources in at most {_LONGEST_PART} letters, as they name "
-                f"files; got {len(os.fsencode(part)):,}: {reprlib.repr(part)}. Write it shorter."
+                f"`part` must name other sources in at most {_LONGEST_PART} bytes, as they name "
+                f"files; got {len(os.fsencode(part)):,} bytes: {reprlib.repr(part)}. Write it "
+                "shorter; a letter outside a-z takes 2 to 4 bytes."
             )
 
 

@@ -63,7 +63,7 @@ class GroupColumn:
             raise ValueError("`--by` must name columns; got an empty name.")
         rising = all(low < high for low, high in itertools.pairwise(self.edges))
         if not rising or not all(map(math.isfinite, self.edges)):
-            shown = ":".join(f"{edge:g}" for edge in self.edges)
+            shown = ":".join(map(_shown, self.edges))
             raise ValueError(
                 f"`--by` must give the edges of bands as rising numbers; got {self.name}:{shown}."
             )
@@ -119,7 +119,7 @@ class GroupColumn:
         values = {value_of(record, self.name).strip() for record in records} - {""}
         if not self._band_edges or not all(math.isnan(self._read(value)) for value in values):
             return
-        shown = ":".join([self.name, *(f"{edge:g}" for edge in self.edges)])
+        shown = ":".join([self.name, *map(_shown, self.edges)])
         what = "ages, such as 34, 034Y or 6M" if self.name == _AGE else "numbers, to have edges"
         cure = " Leave its edges out: every value is a group then." if self.name != _AGE else ""
         raise ValueError(
@@ -139,10 +139,11 @@ class GroupColumn:
         if len(values) <= MOST_GROUPS:
             return
         numbers = [number for number in map(_number, values) if not math.isnan(number)]
-        cure = "Keep a column of fewer values in the manifest: cxr-models index --keep COLUMN."
+        cure = "Name a column of fewer values."
         if len(numbers) > len(values) / 2:
             middle = sorted(numbers)[len(numbers) // 2]
-            cure = f"Make bands of its numbers by their edges, such as --by {self.name}:{middle:g}."
+            edge = f"{self.name}:{_shown(middle)}"
+            cure = f"Make bands of its numbers by their edges, such as --by {edge}."
         raise ValueError(
             f"`--by` must name columns of at most {MOST_GROUPS} values; got {self.name}, which has "
             f"{len(values):,}, such as {reprlib.repr(values[0])}. {cure}"
@@ -234,8 +235,14 @@ def _bands(edges: Sequence[float], *, integers: bool) -> list[str]:
         starts = [0, *map(int, edges)]
         inner = [f"{low}-{high - 1}" for low, high in itertools.pairwise(starts)]
         return [*inner, f"{starts[-1]}+"]
-    inner = [f"{low:g} to below {high:g}" for low, high in itertools.pairwise(edges)]
-    return [f"below {edges[0]:g}", *inner, f"{edges[-1]:g} and above"]
+    inner = [f"{_shown(low)} to below {_shown(high)}" for low, high in itertools.pairwise(edges)]
+    return [f"below {_shown(edges[0])}", *inner, f"{_shown(edges[-1])} and above"]
+
+
+def _shown(edge: float) -> str:
+    """Return the shortest text that is read as this number, so that edges have different names."""
+    short = f"{edge:g}"
+    return short if float(short) == edge else repr(edge).removesuffix(".0")
 
 
 def _years(text: str) -> float:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_models.evaluation.calibration import NUM_BINS, bin_of, log_softmax, softmax
+from cxr_models.evaluation.calibration import (
+    NUM_BINS,
+    bin_of,
+    log_softmax,
+    ranking_scores,
+    softmax,
+)
+from cxr_models.evaluation.recalibration import logits_of_class
 from cxr_models.evaluation.results import (
     ClassValues,
     Confusion,
@@ -64,13 +71,21 @@ class Outcomes:
     def calibrated(self) -> Floats:
         """The probabilities after temperature scaling.
 
-        `predict` returns these probabilities, and curves rank images by them.
+        `predict` returns these probabilities.
         """
         return (
             self.probabilities
             if self.temperature == 1.0
             else softmax(self.logits, self.temperature)
         )
+
+    def scores_of(self, k: int) -> Floats:
+        """Return the scores that rank images by the calibrated probability of class `k`.
+
+        See `cxr_models.evaluation.calibration.ranking_scores`.
+        """
+        log_odds = logits_of_class(self.logits, k, self.temperature)
+        return ranking_scores(self.calibrated[:, k], log_odds)
 
     def confusion(self) -> Confusion:
         """Count images by true class and predicted class."""
@@ -191,7 +206,7 @@ class ImageStatistics:
         )
         self._present = [n for k, n in enumerate(self._names) if (outcomes.targets == k).any()]
         self._ranked = {
-            name: rank(calibrated[:, k], outcomes.targets == k, outcomes.patients)
+            name: rank(outcomes.scores_of(k), outcomes.targets == k, outcomes.patients)
             for k, name in enumerate(self._names)
             if ranks and 0 < (outcomes.targets == k).sum() < len(outcomes.targets)
         }
@@ -332,9 +347,8 @@ def curves(outcomes: Outcomes) -> dict[str, Curves]:
         probabilities. The first point of a ROC curve, at which no image is called positive, has no
         threshold.
     """
-    calibrated = outcomes.calibrated
     drawn = (
-        (name, curves_of(calibrated[:, k], outcomes.targets == k))
+        (name, curves_of(outcomes.scores_of(k), outcomes.targets == k))
         for k, name in enumerate(outcomes.class_names)
     )
     return {name: of_class for name, of_class in drawn if of_class is not None}
@@ -346,7 +360,8 @@ def curves_of(scores: Floats, positive: npt.NDArray[np.bool_]) -> Curves | None:
     Parameters
     ----------
     scores : ndarray of shape (N,), dtype float64
-        Calibrated probabilities of the class.
+        Scores of the class; see `cxr_models.evaluation.calibration.ranking_scores`. The thresholds
+        of the curve are probabilities.
     positive : ndarray of shape (N,), dtype bool
         Whether each image belongs to the class.
 
@@ -365,7 +380,8 @@ def curves_of(scores: Floats, positive: npt.NDArray[np.bool_]) -> Curves | None:
         roc=RocCurve(
             false_positive_rate=(0.0, *_rounded(false[kept] / false[-1])),
             sensitivity=(0.0, *recall),
-            threshold=(None, *_rounded(ranked.scores[kept])),
+            # log odds in place of probabilities near 0 and 1 lie outside 0..1
+            threshold=(None, *_rounded(np.clip(ranked.scores[kept], 0.0, 1.0))),
         ),
         pr=PrCurve(recall=recall, precision=_rounded(true[kept] / (true[kept] + false[kept]))),
     )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from cxr_enhance.io.atomic import write_content_atomically
-from cxr_models._cells import escape_formula, original_cell
+from cxr_models._cells import CsvWriter, escape_formula, original_cell
 from cxr_models._json import parse_json
 from cxr_models._typed_json import converted, from_json, to_json
 from cxr_models.evaluation.further_columns import (
@@ -100,7 +100,7 @@ def table_text(
         For each row, the cells of `columns`.
     """
     body = io.StringIO()
-    writer = csv.writer(body, lineterminator="\n")
+    writer = CsvWriter(body)
     further = further_columns(records)
     writer.writerow([*PREDICTIONS_COLUMNS, *further, *columns])
     for record, numbers in zip(records, cells, strict=True):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from dataclasses import dataclass
@@ -119,6 +120,29 @@ class Predictions:
                 f"`probabilities` of {self.name} must be the softmax of the logits; got other "
                 "probabilities."
             )
+
+    def in_order(self, class_names: Sequence[str]) -> Predictions:
+        """Return the predictions with the classes in another order.
+
+        Parameters
+        ----------
+        class_names : sequence of str
+            All classes in the wanted order. If these are not the classes of the predictions, or
+            the task is binary, the predictions are returned unchanged.
+        """
+        names = self.class_names
+        if tuple(class_names) == names or sorted(class_names) != sorted(names):
+            return self
+        if self.labels != names:  # every label except that of the second class has the first one
+            return self
+        order = [names.index(name) for name in class_names]
+        return dataclasses.replace(
+            self,
+            class_names=tuple(class_names),
+            labels=tuple(class_names),
+            logits=self.logits[:, order],
+            probabilities=self.probabilities[:, order],
+        )
 
     def outcomes(
         self, *, temperature: float = 1.0, thresholds: tuple[float | None, ...] = ()

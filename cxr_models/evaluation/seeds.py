@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS, LEVEL, measure
+from cxr_models.evaluation.comparable_sets import difference_of
 from cxr_models.evaluation.compare_findings import finding_outcomes_in_order_of
 from cxr_models.evaluation.compare_runs import outcomes_in_order_of
 from cxr_models.evaluation.finding_statistics import FindingStatistics
@@ -88,7 +89,7 @@ def spread_over_seeds(
     Raises
     ------
     ValueError
-        If two sets of the same name have different images or labels.
+        If the test sets have different images or labels.
     """
     tested = _tested(runs)
     spreads = []
@@ -96,7 +97,11 @@ def spread_over_seeds(
         first, measurements = tested[0][name], []
         for run, sets in zip(runs, tested, strict=True):
             temperature = evaluations[run].calibration.temperature
-            statistics = ImageStatistics(outcomes_in_order_of(first, sets[name], temperature))
+            statistics = ImageStatistics(
+                outcomes_in_order_of(
+                    first, sets[name], temperature, runs=f"{next(iter(runs))} and {run}"
+                )
+            )
             measurements.append(measure(statistics, draws=method.draws, seed=method.seed))
         values = ("accuracy", *MEANS, *(f"roc_auc/{label}" for label in first.class_names))
         spreads.append(
@@ -136,7 +141,7 @@ def spread_of_findings(
     Raises
     ------
     ValueError
-        If two sets of the same name have different images or labels.
+        If the test sets have different images or labels.
     """
     tested = _tested(runs)
     spreads = []
@@ -144,7 +149,9 @@ def spread_of_findings(
         first, measurements = tested[0][name], []
         for run, sets in zip(runs, tested, strict=True):
             temperatures = tuple(evaluations[run].temperatures[one] for one in first.findings)
-            outcomes = finding_outcomes_in_order_of(first, sets[name], temperatures)
+            outcomes = finding_outcomes_in_order_of(
+                first, sets[name], temperatures, runs=f"{next(iter(runs))} and {run}"
+            )
             statistics = FindingStatistics(outcomes)
             over = statistics.in_means  # equal for all runs, because it depends only on labels
             measurements.append(measure(statistics, draws=method.draws, seed=method.seed))
@@ -172,8 +179,16 @@ def _tested(runs: Mapping[str, Sequence[P]]) -> list[dict[str, P]]:
 
 
 def _in_all(tested: Sequence[Mapping[str, P]]) -> list[str]:
-    """Return the names of the sets that all runs were tested on."""
-    return [name for name in tested[0] if all(name in sets for sets in tested)]
+    """Return the names of the sets that all runs were tested on.
+
+    Sets from other sources are left out if their images or labels differ from run to run.
+    """
+    return [
+        name
+        for name, first in tested[0].items()
+        if all(name in sets for sets in tested)
+        and (name == "test" or not any(difference_of(first, sets[name]) for sets in tested[1:]))
+    ]
 
 
 def over_seeds(measurements: Sequence[Measurement], name: str) -> OverSeeds:

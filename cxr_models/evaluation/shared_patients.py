@@ -1,11 +1,14 @@
-"""Matching of images and patients between compared runs.
+"""Matching of images and patients between compared runs, and between pooled runs.
 
-The table of one model may have fewer patient ids than the table of another model.
+The table of one model may have fewer patient ids than the table of another model. The groups of
+pooled runs may come from different manifests.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import os
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.finding_predictions import FindingPredictions
     from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Aggregation
-    from cxr_models.records.manifest import Manifest
+    from cxr_models.records.manifest import Manifest, Record
 
     P = TypeVar("P", Predictions, FindingPredictions)
 
@@ -84,6 +87,60 @@ def with_shared_patients(runs: Mapping[str, Sequence[P]]) -> dict[str, list[P]]:
         for (run, place), predictions in zip(places, tied, strict=True):
             shared[run][place] = predictions
     return shared
+
+
+def pooled_records(runs: Mapping[str, Sequence[P]], tests: Mapping[str, P]) -> tuple[Record, ...]:
+    """Return the records of the test images of all runs, as the records of one set.
+
+    Parameters
+    ----------
+    runs : mapping of str to sequence of Predictions or FindingPredictions
+        The sets of each run. The images of train, val and test show which runs use the same
+        manifest.
+    tests : mapping of str to Predictions or FindingPredictions
+        The test set of each run, in the order of the records.
+
+    Returns
+    -------
+    tuple of Record
+        Records with real paths as file names. Groups of different manifests have different names.
+        Images with the same patient id and source are of one patient in all runs.
+
+    Notes
+    -----
+    Every manifest numbers its groups from 0, so that equal names tie images only within one
+    manifest. Two runs have the same manifest if they share an image, and every image that they
+    share has the same group in both. The folds of a manifest, for example, share the images that
+    they train on.
+    """
+    numbers = dict(zip(runs, _manifest_numbers(list(runs.values())), strict=True))
+    return tuple(
+        dataclasses.replace(
+            record, file=path, group=f"{numbers[run]}/{record.group}" if record.group else ""
+        )
+        for run, test in tests.items()
+        for record, path in zip(test.manifest.records, paths_of(test.manifest), strict=True)
+    )
+
+
+def _manifest_numbers(runs: Sequence[Sequence[P]]) -> list[int]:
+    """Return a number for each run; runs with the same manifest have the same number."""
+    real_path = functools.cache(os.path.realpath)
+    groups = [
+        {
+            real_path(path): record.group
+            for one in sets
+            if one.kind != "external"  # the records of external sets are of other manifests
+            for record, path in zip(one.manifest.records, one.manifest.paths(), strict=True)
+        }
+        for sets in runs
+    ]
+    same = []
+    for first, second in itertools.combinations(range(len(groups)), 2):
+        shared = groups[first].keys() & groups[second].keys()
+        if shared and all(groups[first][path] == groups[second][path] for path in shared):
+            same.append((first, second))
+    return connect(len(groups), same)
 
 
 def _tied(sets: Sequence[P]) -> list[P]:

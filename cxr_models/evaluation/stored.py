@@ -101,8 +101,8 @@ def stored_sets(path: str | os.PathLike[str]) -> list[AnyPredictions]:
     ------
     ValueError
         If the folder has no predictions, a table was changed, a table has another set than its
-        file name, or a table was predicted with other weights than those of the run or with other
-        settings than the first table.
+        file name, or a table was predicted with other weights or settings than those of the run.
+        If the folder lacks its weights or settings, those of the first table count.
     OSError
         If a file cannot be read.
     """
@@ -119,6 +119,8 @@ def stored_sets(path: str | os.PathLike[str]) -> list[AnyPredictions]:
     weights, config = first.origin.weights_sha256, first.origin.config_sha256
     if folder.best_weights.is_file():  # predictions can be evaluated without the weights
         weights = file_sha256(folder.best_weights)
+    if folder.config_file.is_file():
+        config = file_sha256(folder.config_file)
     for table, predictions in zip(tables, sets, strict=True):
         origin = predictions.origin
         changed = "weights" if origin.weights_sha256 != weights else "settings"

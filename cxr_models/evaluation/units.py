@@ -9,11 +9,12 @@ import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from cxr_models.records.manifest import HEADER_COLUMNS
 from cxr_models.records.patients import normalised_id, patient_key
-from cxr_models.records.ties import components
+from cxr_models.records.ties import connect, ties_of_records
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -26,7 +27,8 @@ def unit_keys(records: Sequence[Record], aggregation: Aggregation) -> list[Hasha
     """Return a key for each record; images with equal keys belong to one patient or study.
 
     The key of a study contains the source and the patient, because some sets number the studies of
-    each patient from 1.
+    each patient from 1. If two known patients of a source have the same study id, study ids alone
+    identify no study of this source.
 
     Parameters
     ----------
@@ -38,16 +40,29 @@ def unit_keys(records: Sequence[Record], aggregation: Aggregation) -> list[Hasha
     Returns
     -------
     list of hashable or None
-        None for an image without a patient id (or without a study id, for studies). The image is
-        then a unit of its own.
+        None for an image without a patient id (or without a study id, for studies). Also None for
+        an image without a patient id whose study id does not identify the study. The image is then
+        a unit of its own.
     """
     patients = [patient_key(record) for record in records]
     if aggregation.of == "patient":
         return list(patients)
-    studies = [normalised_id(record.study) for record in records]
+    studies = [
+        (record.source, normalised_id(record.study)) if normalised_id(record.study) else None
+        for record in records
+    ]
+    patients_of_study = defaultdict(set)
+    for patient, study in zip(patients, studies, strict=True):
+        if patient is not None and study is not None:
+            patients_of_study[study].add(patient)
+    numbered_by_patient = {
+        source for (source, _), of_study in patients_of_study.items() if len(of_study) > 1
+    }
     return [
-        (record.source, patient, study) if study else None
-        for record, patient, study in zip(records, patients, studies, strict=True)
+        None
+        if study is None or (patient is None and study[0] in numbered_by_patient)
+        else (patient, study)
+        for patient, study in zip(patients, studies, strict=True)
     ]
 
 
@@ -77,24 +92,44 @@ def joined_records(
     -------
     tuple of Record
         The record of the image whose file name comes first, with the views of all images of the
-        unit. The label is that of an image with the highest target of the unit. Units with
-        duplicate images stay tied: their records have the same group.
+        unit. Empty cells of further columns and of findings are filled in from the next image, by
+        file name, that states the value. The label is that of an image with the highest target of
+        the unit. Units stay tied if images of them are tied by patient or group, even through a
+        third unit: their records have the same group.
     """
-    roots = components(records)
+    ties = [(rows[0], row) for rows in units for row in rows[1:]]
+    roots = connect(len(records), [*ties_of_records(records), *ties])
     first_file: dict[int, str] = {}  # first file name of each set of tied images
     for record, root in zip(records, roots, strict=True):
         first_file[root] = min(first_file.get(root, record.file), record.file)
     joined = []
     for rows in units:
         of_class = [row for row in rows if targets[row] == max(targets[rows])]
-        record = min((records[row] for row in rows), key=lambda one: one.file)
+        images = sorted((records[row] for row in rows), key=lambda one: one.file)
         views = sorted({records[row].view for row in rows if records[row].view})
         joined.append(
             dataclasses.replace(
-                record,
+                images[0],
+                **{name: _first(getattr(one, name) for one in images) for name in HEADER_COLUMNS},
+                findings=_first_cells([one.findings for one in images]),
+                kept=_first_cells([one.kept for one in images]),
                 label=min((records[row] for row in of_class), key=lambda one: one.file).label,
                 view=" and ".join(views),
                 group=first_file[roots[rows[0]]],
             )
         )
     return tuple(joined)
+
+
+def _first(cells: Iterable[str]) -> str:
+    """Return the first cell that is not empty; empty if all are."""
+    return next((cell for cell in cells if cell.strip()), "")
+
+
+def _first_cells(rows: Sequence[tuple[tuple[str, str], ...]]) -> tuple[tuple[str, str], ...]:
+    """Return each column with its first cell, from the first row on, that is not empty."""
+    if len(set(rows)) == 1:
+        return rows[0]
+    cells = [dict(row) for row in rows]
+    columns = dict.fromkeys(name for row in cells for name in row)
+    return tuple((name, _first(row.get(name, "") for row in cells)) for name in columns)

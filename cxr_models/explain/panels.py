@@ -47,7 +47,7 @@ def panel(image: Images, heat: Floats, caption: str) -> Images:
     -------
     ndarray of shape (H', W', 3), dtype uint8
         RGB picture. An image whose longer side has at most 128 pixels is enlarged by an integer
-        factor.
+        factor. Below an image that is lower than the colour bar there is background.
 
     Raises
     ------
@@ -57,9 +57,10 @@ def panel(image: Images, heat: Floats, caption: str) -> Images:
         If `cxr_models._heat.overlay` rejects the shape or the values of an argument.
     """
     plain = enlarged(image)
-    height = len(plain)
-    both = [plain, _blank(height, _GAP), overlay(plain, heat), _blank(height, _GAP), _bar(height)]
-    row = np.concatenate(both, axis=1)
+    height = max(len(plain), 2 * _STRIP)  # the bar has two labels, one above the other
+    gap = _blank(height, _GAP)
+    parts = [_tall(plain, height), gap, _tall(overlay(plain, heat), height), gap, _bar(height)]
+    row = np.concatenate(parts, axis=1)
     framed = cv2.copyMakeBorder(row, 0, _GAP, _GAP, 0, cv2.BORDER_CONSTANT, value=_colour(_BACK))
     line = written(caption, framed.shape[1], _STRIP)
     return np.concatenate([line, framed]).astype(np.uint8)
@@ -126,6 +127,11 @@ def _bar(height: int) -> Images:
     for text, top in (("most", 0), ("none", height - _STRIP)):
         scale[top : top + _STRIP] = written(text, _SCALE, _STRIP)
     return np.concatenate([bar, scale], axis=1)
+
+
+def _tall(image: Images, height: int) -> Images:
+    """Return an image with background below it, up to `height`."""
+    return np.concatenate([image, _blank(height - len(image), image.shape[1])])
 
 
 def _blank(height: int, width: int) -> Images:

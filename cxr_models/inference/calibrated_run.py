@@ -301,7 +301,7 @@ def _check_temperature(temperature: float, path: Path) -> None:
     low, high = TEMPERATURES
     if not low <= temperature <= high:
         raise ValueError(
-            f"`temperature` must be a number from {low} to {high}; got {temperature!r} in "
+            f"`temperature` must be a number from {low:f} to {high:,.0f}; got {temperature!r} in "
             f"{str(path)!r}. Evaluate the run again."
         )
 

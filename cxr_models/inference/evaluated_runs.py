@@ -44,11 +44,15 @@ _MORE_COLUMNS = (
     "Tables keep other columns of a manifest once they were asked for: leave out "
     "--from-predictions, and name the manifests of other sources with --external."
 )
-_CURES = dict.fromkeys(
-    ("--sensitivity", "--at-specificity"),
-    "Evaluate its table again, with the table of that part: cxr-models evaluate-predictions TABLE "
-    "--validation FILE --out DIR.",
+_MORE_COLUMNS_OF_TABLE = (
+    "Add the column to its table, and evaluate the table again: cxr-models evaluate-predictions "
+    "TABLE --out DIR."
 )
+_CURES = {
+    option: f"Leave out {option}, or evaluate its table again, with the table of that part: "
+    "cxr-models evaluate-predictions TABLE --validation FILE --out DIR."
+    for option in ("--sensitivity", "--at-specificity")
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,9 +250,11 @@ def joined_sets(
         groups, or images cannot be joined.
     """
     if job.run is None:
+        cure = _MORE_COLUMNS
         if all(predictions.origin.is_foreign for predictions in sets):
             check_validation(job.name, sets, job.method, _CURES)
-        check_columns_of_sets(job.columns, sets, cure=_MORE_COLUMNS)
+            cure = _MORE_COLUMNS_OF_TABLE
+        check_columns_of_sets(job.columns, sets, cure=cure)
     of_units = joined(sets, job.method.aggregate)
     if say is not None:
         for line in lines_on_joining(sets, job.method.aggregate):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cxr_models.config import DataConfig
 
 _FEWEST_BITS = 8  # smallest bit depth of an image
+_CROP = "cxr_enhance.prepare(image, cxr_enhance.Preparation(params=None, crop_border=True)).image"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +97,11 @@ def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
             "`--white-balanced` is only allowed for runs with white balance; got a run without it."
         )
     if kind == "litert" and balances and not intake.white_balanced:
+        steps = steps_before(data, dataclasses.replace(intake, white_balanced=True))
         raise ValueError(
             "`--format litert` cannot hold white balance: LiteRT has no float64. Give "
-            "--white-balanced for a model of images that went through cxr_enhance.white_balance "
-            "before, or take onnx or saved_model, which hold it."
+            f"--white-balanced and change each image before with {', then '.join(steps)}"
+            "; or take onnx or saved_model, which hold it."
         )
     resized_before = intake.white_balanced and data.order == "resize-first"
     if resized_before and intake.size not in (None, data.image_size):
@@ -117,6 +119,25 @@ def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
     return intake
 
 
+def steps_before(data: DataConfig, intake: Intake) -> list[str]:
+    """Return what the caller does to each ``image`` before the exported model gets it.
+
+    Each step is a call in Python that returns the changed image, with the settings of the run.
+    """
+    steps = [_CROP] if intake.border_cropped else []
+    if intake.white_balanced and data.enhance is not None:
+        if data.order == "resize-first":
+            steps.append(
+                "cxr_enhance.prepare(image, cxr_enhance.Preparation(params=None, "
+                f"size={data.image_size}, fit={data.fit!r}, interpolation='linear')).image"
+            )
+        bits = "" if data.enhance.bits is None else f", bits={data.enhance.bits}"
+        steps.append(
+            f"cxr_enhance.white_balance(image, percentiles={data.enhance.percentiles}{bits})"
+        )
+    return steps
+
+
 def check_name(path: Path, kind: Format) -> None:
     """Raise ValueError if the suffix of `path` does not fit the export format `kind`."""
     suffix = SUFFIXES.get(kind)
@@ -131,8 +152,7 @@ def _check_border(data: DataConfig, intake: Intake) -> None:
     if data.crop_border and not intake.border_cropped:
         raise ValueError(
             "`--border-cropped` must be given for a run with data.crop_border; got none. No graph "
-            "looks for borders: whoever runs the model crops each image before, with "
-            "cxr_enhance.prepare(image, cxr_enhance.Preparation(params=None, crop_border=True))."
+            f"looks for borders: whoever runs the model crops each image before, with {_CROP}."
         )
     if intake.border_cropped and not data.crop_border:
         raise ValueError(

@@ -11,7 +11,7 @@ import numpy as np
 import cxr_enhance
 from cxr_enhance import usable_cpus
 from cxr_models.audit.shortcut_features import BORDER, SIDE
-from cxr_models.inputs.loader import ImageLoader
+from cxr_models.inputs.loader import ImageLoader, errors_name_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,7 +144,9 @@ def logits_of_blanked(
     logits: list[list[Floats]] = [[] for _ in regions]
 
     def prepared(path: str) -> list[Any]:
-        return views_of(cxr_enhance.read_image(path), run.config.data, regions)
+        image = cxr_enhance.read_image(path)
+        with errors_name_file(path):
+            return views_of(image, run.config.data, regions)
 
     with ThreadPoolExecutor(usable_cpus()) as pool:
         for start in range(0, len(paths), _CHUNK):

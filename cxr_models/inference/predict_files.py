@@ -6,7 +6,6 @@ with an error.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,8 @@ import numpy as np
 
 import cxr_enhance
 from cxr_enhance import Transform, usable_cpus
-from cxr_models._cells import escape_formula
-from cxr_models._outputs import Kind, first_line, replaces_output
+from cxr_models._cells import CsvWriter, escape_formula
+from cxr_models._outputs import Kind, first_row, replaces_output
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.operating_points import called
 from cxr_models.inputs.loader import ImageLoader
@@ -41,7 +40,7 @@ _BETWEEN_CALLED = _BETWEEN_FILES = ";"
 
 
 def _is_table(path: Path) -> bool:
-    names = first_line(path).decode("utf-8", "surrogateescape").split(",")
+    names = first_row(path)
     if names[1:2] and names[1].startswith("probability:"):  # a table of findings
         names.insert(1, "predicted")
     if names[2:3] == ["called"]:  # earlier versions had no such column
@@ -90,6 +89,7 @@ class Row:
     probabilities: tuple[float, ...] | None  # None if there is an error
     error: str  # why there are no probabilities; empty without an error
     files: tuple[str, ...] = ()  # all files of a patient or study; empty for a single file
+    logits: tuple[float, ...] = ()  # the logits of `probabilities`, before any calibration
 
 
 def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
@@ -221,15 +221,19 @@ def predict(
         One row for each file, in order.
     """
     for batch in batches:
-        probabilities = np.empty((0, 0))
+        logits = probabilities = np.empty((0, 0))
         if len(batch.images):
-            probabilities = to_probabilities(logits_of(batch.images))
+            logits = logits_of(batch.images)
+            probabilities = to_probabilities(logits)
             if watch is not None:
                 watch(batch, probabilities)
-        rows = iter(probabilities.tolist())
+        rows = zip(probabilities.tolist(), logits.tolist(), strict=True)
         for source, error in zip(batch.sources, batch.errors, strict=True):
-            shares = None if error else tuple(next(rows))
-            yield Row(file=source.path, probabilities=shares, error=error)
+            if error:
+                yield Row(file=source.path, probabilities=None, error=error)
+                continue
+            shares, of_image = map(tuple, next(rows))
+            yield Row(file=source.path, probabilities=shares, error="", logits=of_image)
 
 
 def write_rows(
@@ -282,7 +286,7 @@ def write_rows(
         # File names that are not valid UTF-8 keep their bytes.
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        writer = csv.writer(file, lineterminator="\n")
+        writer = CsvWriter(file)
         shares = [f"probability:{name}" for name in class_names]
         of_units = ["images", "files"] if any(row.files for row in rows) else []
         writer.writerow([*_FIRST_COLUMNS, *shares, *of_units, *_LAST_COLUMNS])
@@ -351,7 +355,7 @@ def write_finding_rows(
         replaces_output(Path(path), TABLE, overwrite=overwrite, inputs=inputs) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        writer = csv.writer(file, lineterminator="\n")
+        writer = CsvWriter(file)
         columns = [f"{prefix}:{name}" for prefix in ("probability", "called") for name in findings]
         of_units = ["images", "files"] if any(row.files for row in rows) else []
         writer.writerow(["file", *columns, *of_units, *_LAST_COLUMNS])

@@ -6,7 +6,6 @@ import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import cv2
 import numpy as np
 
 import cxr_enhance
@@ -23,7 +22,7 @@ from cxr_models.evaluation.findings_results import MULTILABEL
 from cxr_models.evaluation.metrics import Outcomes
 from cxr_models.evaluation.predictions import read_predictions, targets_of_labels
 from cxr_models.inference.calibrated_run import calibration_of
-from cxr_models.inputs.loader import ImageLoader
+from cxr_models.inputs.loader import ImageLoader, errors_name_file
 from cxr_models.inputs.targets import finding_targets
 from cxr_models.records.manifest import Manifest
 from cxr_models.records.ties import components
@@ -293,10 +292,8 @@ def predict_perturbed(
 
     def views(place: int) -> list[Images]:
         image = cxr_enhance.read_image(paths[place])
-        try:
+        with errors_name_file(paths[place]):
             return perturbed_views(image, data, file=files[place], seed=seed)
-        except (TypeError, ValueError, cv2.error) as error:  # the image or its size is unsuitable
-            raise ValueError(f"{error} File: {paths[place]!r}.") from error
 
     at_once = _images_at_once(data, len(logits))
     with ThreadPoolExecutor(usable_cpus()) as pool:

@@ -14,15 +14,13 @@ import numpy as np
 from cxr_enhance import usable_cpus
 from cxr_models.evaluation.aggregate import check_classes, join_logits
 from cxr_models.evaluation.aggregate_findings import join_finding_logits
-from cxr_models.evaluation.calibration import softmax
-from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.evaluation.units import rows_of_units, unit_keys
 from cxr_models.inference.predict_files import Row
 from cxr_models.records.examine import record_of_header
 from cxr_models.records.manifest import Record, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     import numpy.typing as npt
 
@@ -30,9 +28,6 @@ if TYPE_CHECKING:
     from cxr_models.inference.calibrated_run import ServedRun
 
     Floats = npt.NDArray[np.float64]
-
-_SMALLEST = 1e-300  # replaces smaller probabilities; the logarithm of 0 is not finite
-_LARGEST = 1.0 - 2.0**-53  # the largest probability below 1
 
 
 def check_units(
@@ -127,59 +122,53 @@ def joined_rows(
     keys: Sequence[Hashable | None],
     aggregation: Aggregation,
     *,
+    to_probabilities: Callable[[Floats], Floats],
     multilabel: bool = False,
 ) -> list[Row]:
     """Return one row for each patient or study.
 
-    Files without probabilities keep their own rows with the error.
+    The logits of its files are joined as `cxr_models.evaluation.aggregate` joins them. Files
+    without probabilities keep their own rows with the error.
 
     Parameters
     ----------
     rows : sequence of Row
-        One row for each file.
+        One row for each file, with its logits.
     keys : sequence of hashable or None
         The result of `keys_of_files` for the files of `rows`.
     aggregation : Aggregation
         The unit and the rule that joins its images.
+    to_probabilities : callable
+        Function from logits (N, K) to calibrated probabilities (N, K), such as
+        `cxr_models.inference.calibrated_run.ServedRun.probabilities`.
     multilabel : bool, default False
-        Whether the probabilities are those of findings, which are joined separately, instead of
-        classes.
+        Whether the logits are those of findings, which are joined separately, instead of classes.
 
     Returns
     -------
     list of Row
         The rows in the order of the first file of each unit.
     """
-    join = _joined_findings if multilabel else _joined_classes
+    join = join_finding_logits if multilabel else join_logits
     alone = [
         None if row.probabilities is None else key for row, key in zip(rows, keys, strict=True)
     ]
     joined = []
     for places in rows_of_units(alone):
         of_unit = [rows[place] for place in places]
-        shares = [row.probabilities for row in of_unit if row.probabilities is not None]
-        if not shares:
+        if of_unit[0].probabilities is None:
             joined += of_unit
             continue
+        # The probabilities of a row are compared with thresholds that `evaluate` took from joined
+        # logits. Logits that are computed from probabilities can differ in the last bit.
+        logits = join(np.array([row.logits for row in of_unit]), aggregation)
         joined.append(
             Row(
                 file=of_unit[0].file,
-                probabilities=shares[0]  # unchanged, so that comparisons with thresholds are exact
-                if len(shares) == 1
-                else tuple(join(np.array(shares), aggregation).tolist()),
+                probabilities=tuple(to_probabilities(logits[None])[0].tolist()),
                 error="",
                 files=tuple(row.file for row in of_unit),
+                logits=tuple(logits.tolist()),
             )
         )
     return joined
-
-
-def _joined_classes(shares: Floats, aggregation: Aggregation) -> Floats:
-    logits = join_logits(np.log(np.maximum(shares, _SMALLEST)), aggregation)
-    joined: Floats = softmax(logits[None])[0]
-    return joined
-
-
-def _joined_findings(shares: Floats, aggregation: Aggregation) -> Floats:
-    inner = np.clip(shares, _SMALLEST, _LARGEST)
-    return sigmoid(join_finding_logits(np.log(inner) - np.log1p(-inner), aggregation))

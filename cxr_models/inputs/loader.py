@@ -80,10 +80,8 @@ class ImageLoader:
     def load_with_transform(self, path: str) -> tuple[Images, Transform]:
         """Return the image of `path`, and the transform from the file to its pixels."""
         image = cxr_enhance.read_image(path)
-        try:
+        with errors_name_file(path):
             return self.prepare_with_transform(image)
-        except (TypeError, ValueError) as error:  # settings that do not fit this image
-            raise type(error)(f"{error} File: {path!r}.") from error
 
     def prepare(self, image: Any) -> Images:
         """Prepare an image from `cxr_enhance.read_image`; the result has shape (H, W, C)."""
@@ -96,6 +94,16 @@ class ImageLoader:
         if self._preparation.params is None and image.ndim == 2:
             image = np.repeat(image[..., None], 3, axis=-1)
         return image.reshape(self.shape), transform
+
+
+@contextlib.contextmanager
+def errors_name_file(path: str) -> Iterator[None]:
+    """Add the path of a file to errors within the block, where settings do not fit its image."""
+    try:
+        yield
+    except (TypeError, ValueError, cv2.error) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{error} File: {path!r}.") from error
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cxr_models._typed_json import write_record
+from cxr_models.library.arguments import items_of
 from cxr_models.library.run import Run, load_run
 from cxr_models.library.wording import says_arguments
 from cxr_models.records.splits import Split, read_split
@@ -22,7 +23,7 @@ def audit_split(
     split: Split | str | os.PathLike[str],
     *,
     run: Run | str | os.PathLike[str] | None = None,
-    findings: Sequence[str] = (),
+    findings: str | Sequence[str] = (),
     draws: int = 2000,
     seed: int = 0,
     progress: Callable[[int], object] | None = None,
@@ -40,7 +41,7 @@ def audit_split(
     run : Run, str or PathLike, optional
         A run that was trained on this split. It is tested on the complete images and on images
         with a blanked part. The audit is stored in its folder, for the report.
-    findings : sequence of str, default ()
+    findings : str or sequence of str, default ()
         Findings to audit instead of the labels. Only allowed without `run`.
     draws : int, default 2000
         Number of bootstrap draws of patients, for the intervals.
@@ -85,7 +86,9 @@ def audit_split(
                 f"`split` must be the one that {str(finished.folder.path)!r} was trained on; got "
                 "another. Give run.split."
             )
-    audit = audited(divided, method, run=finished, findings=findings, progress=progress, say=say)
+    audit = audited(
+        divided, method, run=finished, findings=items_of(findings), progress=progress, say=say
+    )
     if finished is not None:
         finished.folder.evaluation_folder.mkdir(exist_ok=True)
         write_record(finished.folder.audit_file, audit)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxr_models._outputs import check_output
+from cxr_models.library.warned import warns_beside
 from cxr_models.library.wording import says_arguments
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from cxr_models.audit.foreign_results import EvaluatedPredictions
     from cxr_models.evaluation.foreign_sources import Columns, Table
 
-_STACK = 3  # frames from a warning here to the caller: of this function and of `says_arguments`
 _NAME = re.compile(r"[\w-][\w.-]*")
 
 
@@ -162,11 +161,9 @@ def evaluate_predictions(
         images=images,
         threshold=threshold,
     )
+    tell = warns_beside(say)
     for line in models.lines:
-        if say is not None:
-            say(line)
-        if ": WARNING: " in line:
-            warnings.warn(line.replace(": WARNING: ", ": "), stacklevel=_STACK)
+        tell(line)
     evaluated = evaluate_models(models, progress=progress, say=say)
     if target is not None:
         write_models(target, models, evaluated, overwrite=overwrite, inputs=inputs)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_models._outputs import check_output, replaces_output
+from cxr_models.library.arguments import items_of
 from cxr_models.library.wording import says_arguments
 from cxr_models.records import official, splits
 from cxr_models.records.finding_counts import checked_findings
@@ -41,7 +42,7 @@ def index(
     *,
     out: str | os.PathLike[str] | None = None,
     layout: str | None = None,
-    csv: Sequence[str | os.PathLike[str]] = (),
+    csv: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     columns: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     patient_pattern: str = "",
@@ -68,8 +69,9 @@ def index(
     layout : str, optional
         Name of the public set. None recognises the set by its files.
         ``cxr-models index --list-layouts`` prints the names.
-    csv : sequence of str or PathLike, optional
-        Your own tables. The first table lists the files; the others add columns to its rows.
+    csv : str, PathLike or sequence of these, optional
+        Your own table, or several. The first table lists the files; the others add columns to its
+        rows.
     columns : mapping of str to str, optional
         Columns of the manifest, each with the name of the column of `csv` that holds it, such as
         ``{"file": "path", "label": "finding"}``.
@@ -116,7 +118,8 @@ def index(
     -----
     UserWarning
         If files could not be used, copies of one image have different labels, findings of
-        ``choices.label_from`` are blank, or patients are unknown.
+        ``choices.label_from`` are blank, rows of one CSV have no row in another, patients are
+        unknown, or patient ids of DICOM headers are not written.
 
     See Also
     --------
@@ -138,7 +141,7 @@ def index(
     from cxr_models.records.indexing import check_options, list_images, open_images
     from cxr_models.records.relative_names import names_from
 
-    source, tables = Path(folder), [Path(table) for table in csv]
+    source, tables = Path(folder), [Path(table) for table in items_of(csv)]
     target = None if out is None else Path(out)
     if target is not None:
         check_output(target, MANIFEST, overwrite=overwrite, inputs=tables)
@@ -149,6 +152,7 @@ def index(
         drop_split=drop_split,
         decode=decode,
         drop_duplicates=drop_duplicates,
+        max_distance=max_distance,
     )
     name_patient = None
     if pseudonym_key is not None:
@@ -193,7 +197,7 @@ def split(
     *,
     fractions: tuple[float, float, float] = splits.FRACTIONS,
     seed: int = 0,
-    stratify_findings: Sequence[str] | None = None,
+    stratify_findings: str | Sequence[str] | None = None,
     shared_ids: bool = False,
     drop_split: bool = False,
     without_leaks: bool = False,
@@ -214,8 +218,8 @@ def split(
         Fractions of train, val and test. Their sum must be 1.
     seed : int, default 0
         Seed of the random numbers. Equal seeds and records give equal splits.
-    stratify_findings : sequence of str, optional
-        Findings whose shares of patients are kept as equal as possible in all sets; ``["all"]``
+    stratify_findings : str or sequence of str, optional
+        Findings whose shares of patients are kept as equal as possible in all sets; ``"all"``
         takes all findings of the manifest. None does this for the labels.
     shared_ids : bool, default False
         Whether the same patient id in different sources means the same patient.
@@ -226,7 +230,7 @@ def split(
         an image, are in several sets, those in test stay; if none is in test, those in val stay.
         The others are left out. If false, such a split is refused.
     out : str or PathLike, optional
-        CSV file for the split. None writes no file.
+        CSV file for the split, other than the file of `manifest`. None writes no file.
     overwrite : bool, default False
         Whether `out` may replace an earlier split.
 
@@ -239,7 +243,8 @@ def split(
     ------
     TypeError, ValueError
         If an argument is not allowed, a label cannot be part of a file name, or the manifest's own
-        split leaks: it puts a patient, or copies of an image, into two sets.
+        split leaks: it puts a patient, or copies of an image, into two sets. If a set of this
+        split has a name that is not known.
     FileExistsError
         If `out` exists and `overwrite` is false.
     OSError
@@ -248,7 +253,8 @@ def split(
     Warns
     -----
     UserWarning
-        If a set has no image of a label.
+        If a set has no image of a label, or a set of the manifest's own split has another name,
+        such as ``valid`` for val.
 
     See Also
     --------
@@ -264,11 +270,13 @@ def split(
     >>> trained & {record.patient for record in split.select("test").records}
     set()
     """
+    inputs = []
     if not isinstance(manifest, Manifest):
+        inputs = [manifest]
         manifest = read_manifest(manifest)
     target = None if out is None else Path(out)
     if target is not None:
-        check_output(target, SPLIT, overwrite=overwrite)
+        check_output(target, SPLIT, overwrite=overwrite, inputs=inputs)
     records = with_shared_ids(manifest.records) if shared_ids else list(manifest.records)
     given = official.has_split(records) and not drop_split
     if without_leaks and not given:
@@ -276,7 +284,7 @@ def split(
             "`without_leaks` is only allowed with a manifest that has a split, which is kept."
         )
     findings = checked_findings(
-        manifest, None if stratify_findings is None else tuple(stratify_findings)
+        manifest, None if stratify_findings is None else tuple(items_of(stratify_findings))
     )
     if findings and given and not official.needs_val(records, fractions):
         raise ValueError(
@@ -301,24 +309,27 @@ def split(
                 "with drop_split=True."
             )
         assigned, settings = kept.records, {**settings, "given": True}
+        if kept.renamed:
+            warnings.warn(_sentence(official.line_on_renamed(kept.renamed)), stacklevel=_STACK)
     else:
         assigned = splits.split_records(records, fractions=fractions, seed=seed, findings=findings)
         settings["fractions"] = list(fractions)
     needed = [part for part, share in zip(SPLITS, fractions, strict=True) if share]
     for line in official.lines_on_lacking(assigned, needed, is_given=given, findings=findings):
-        warnings.warn(f"{line[:1].upper()}{line[1:]}.", stacklevel=_STACK)
+        warnings.warn(_sentence(line), stacklevel=_STACK)
     if target is None:
         divided = dataclasses.replace(manifest, records=tuple(assigned))
         return Split(manifest=divided, hash=records_hash(assigned), seed=seed)
-    from cxr_models.records.relative_names import relative
+    from cxr_models.records.relative_names import records_from
 
-    named = [
-        dataclasses.replace(record, file=relative(target.parent, path))
-        for record, path in zip(assigned, manifest.paths(), strict=True)
-    ]
-    with replaces_output(target, SPLIT, overwrite=overwrite) as temporary:
+    named = records_from(target.parent, assigned, manifest.paths())
+    with replaces_output(target, SPLIT, overwrite=overwrite, inputs=inputs) as temporary:
         write_split(temporary, named, settings)
     return read_split(target)
+
+
+def _sentence(line: str) -> str:
+    return f"{line[:1].upper()}{line[1:]}."
 
 
 def _doubts(indexed: Index, choices: Choices) -> list[str]:
@@ -326,7 +337,7 @@ def _doubts(indexed: Index, choices: Choices) -> list[str]:
     from cxr_models.records.labels import remark_on_blanks
 
     blanks = remark_on_blanks(indexed.records, choices)
-    sentences = [f"{blanks}."] if blanks else []
+    sentences = [f"{remark}." for remark in (blanks, *indexed.remarks) if remark]
     unused = [entry for entry in indexed.skipped if not entry.is_intended()]
     if unused:
         sentences.append(
@@ -340,11 +351,18 @@ def _doubts(indexed: Index, choices: Choices) -> list[str]:
             f"wrong, such as {first.file!r} ({first.label}) and {first.other!r} "
             f"({first.other_label})."
         )
-    unknown = sum(not normalised_id(record.patient) for record in indexed.records)
-    if unknown:
+    nameless = [record for record in indexed.records if not normalised_id(record.patient)]
+    grouped = sum(record.file in indexed.unnamed for record in nameless)
+    if unknown := len(nameless) - grouped:
         sentences.append(
             f"No patient is known of {unknown:,} of {len(indexed.records):,} images, so that a "
             "split can put one patient into train and test. Name patients with `patient_pattern` "
             "or `csv`."
+        )
+    if grouped:
+        sentences.append(
+            f"Patient ids in the DICOM headers of {grouped:,} of {len(indexed.records):,} images "
+            "are not written. A split keeps images of one patient together, but the images cannot "
+            "be compared with other sets by patient. Write pseudonyms with `pseudonym_key`."
         )
     return sentences

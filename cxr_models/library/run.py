@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from cxr_models._typed_json import read_object
 from cxr_models.backbones import BACKBONES, register_backbone
+from cxr_models.library.arguments import items_of
 from cxr_models.library.own_backbone import check_pair
+from cxr_models.library.warned import warns_beside
 from cxr_models.library.wording import says_arguments
 from cxr_models.runs.folder import RunFolder
 
@@ -187,7 +189,8 @@ class Run:
             training.
         aggregate : {"patient", "study"}, optional
             Whether the images of each patient, or of each study, are joined to one prediction. A
-            file whose patient or study is unknown has its own prediction. None predicts images.
+            file that is given twice then counts once. A file whose patient or study is unknown has
+            its own prediction. None predicts images.
         aggregate_by : {"mean", "max"}, optional
             How predictions are joined: by the mean of the logits, or by the maximum. None takes
             the mean.
@@ -243,23 +246,36 @@ class Run:
                 "`aggregate` is only allowed for files; got an array, which states no patient or "
                 "study."
             )
+        if aggregation is not None:
+            files = _each_once(files)
+            items = list(files)
         keys = [] if aggregation is None else keys_of_files(files, aggregation, records)
-        logits = [
-            predict_logits(
-                self._logits,
-                self._prepared(items[start : start + size]),
-                multilabel=served.multilabel,
-            )
-            for start in range(0, len(items), size)
-        ]
-        probabilities = served.probabilities(np.concatenate(logits))
+        logits = np.concatenate(
+            [
+                predict_logits(
+                    self._logits,
+                    self._prepared(items[start : start + size]),
+                    multilabel=served.multilabel,
+                )
+                for start in range(0, len(items), size)
+            ]
+        )
+        probabilities = served.probabilities(logits)
         joined: list[Row] = []
         if aggregation is not None:
             rows = [
-                Row(file=file, probabilities=tuple(shares), error="")
-                for file, shares in zip(files, probabilities.tolist(), strict=True)
+                Row(file=file, probabilities=tuple(shares), error="", logits=tuple(of_image))
+                for file, shares, of_image in zip(
+                    files, probabilities.tolist(), logits.tolist(), strict=True
+                )
             ]
-            joined = joined_rows(rows, keys, aggregation, multilabel=served.multilabel)
+            joined = joined_rows(
+                rows,
+                keys,
+                aggregation,
+                to_probabilities=served.probabilities,
+                multilabel=served.multilabel,
+            )
             files = [row.file for row in joined]
             probabilities = np.array([row.probabilities for row in joined])
         return Predicted(
@@ -309,7 +325,7 @@ class Run:
     def evaluate(
         self,
         *,
-        external: Sequence[str | os.PathLike[str]] = (),
+        external: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
         sensitivity: float | None = None,
         prevalence: float | Sequence[float] = (),
         at_specificity: float | Sequence[float] = (),
@@ -328,7 +344,7 @@ class Run:
 
         Parameters
         ----------
-        external : sequence of str or PathLike, default ()
+        external : str, PathLike or sequence of these, default ()
             Manifests of images from other sources. Each is a further test set.
         sensitivity : float, optional
             Sensitivity that each operating point must reach on val. None takes the point with the
@@ -371,6 +387,12 @@ class Run:
         OSError
             If an image cannot be read.
 
+        Warns
+        -----
+        UserWarning
+            If an external set shares near copies, patients or public sources with the images that
+            the run has seen, or if a run behind its weights is gone.
+
         Examples
         --------
         >>> import cxr_models as cxm
@@ -385,6 +407,7 @@ class Run:
         from cxr_models.inference import evaluated_runs
         from cxr_models.inference.calibrated_run import read_served_run
 
+        tell = warns_beside(say)
         method = method_of(
             draws=draws,
             seed=seed,
@@ -394,19 +417,20 @@ class Run:
             aggregate=aggregate,
             aggregate_by=aggregate_by,
         )
-        evaluated_runs.check_from_predictions(from_predictions, list(external), None)
+        externals = items_of(external)
+        evaluated_runs.check_from_predictions(from_predictions, externals, None)
         finished, columns = self._served.run, columns_of(by)
         job = (
             evaluated_runs.stored_to_evaluate(
-                self.path, method, name=finished.name, columns=columns, say=say
+                self.path, method, name=finished.name, columns=columns, say=tell
             )
             if from_predictions
             else evaluated_runs.run_to_evaluate(
-                finished, method, externals=list(external), columns=columns, say=say
+                finished, method, externals=externals, columns=columns, say=tell
             )
         )
-        sets = evaluated_runs.sets_to_evaluate(job, say=say)
-        evaluation = evaluated_runs.evaluated(job, evaluated_runs.joined_sets(job, sets, say=say))
+        sets = evaluated_runs.sets_to_evaluate(job, say=tell)
+        evaluation = evaluated_runs.evaluated(job, evaluated_runs.joined_sets(job, sets, say=tell))
         write_evaluation(self.path, evaluation)
         self._served = read_served_run(self.path, split=self._split_file)
         return evaluation
@@ -473,6 +497,11 @@ def load_run(
     """
     from cxr_models.inference.calibrated_run import read_served_run
 
+    if isinstance(backbone, str):
+        raise TypeError(
+            "`backbone` must be the function of a network of your own; got the name "
+            f"{backbone!r}. Leave it out: a run stores the name of its backbone."
+        )
     check_pair(backbone, preprocess)
     if callable(backbone) and preprocess is not None:
         register_backbone(_stored_name(Path(folder)), backbone, preprocess)
@@ -594,6 +623,14 @@ def _items(images: Images) -> list[str | npt.NDArray[Any]]:
     if not items:
         raise ValueError("`images` must hold at least one image; got none.")
     return items
+
+
+def _each_once(files: Sequence[str]) -> list[str]:
+    """Return the files without repetitions, also under other names, as the command takes them."""
+    first: dict[str, str] = {}
+    for file in files:
+        first.setdefault(os.path.realpath(file), file)
+    return list(first.values())
 
 
 def _files_of(path: str | os.PathLike[str]) -> list[Any]:

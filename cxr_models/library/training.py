@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.config import RunConfig
+from cxr_models.library.arguments import items_of
 from cxr_models.library.own_backbone import with_backbone
 from cxr_models.library.run import Run, load_run
+from cxr_models.library.warned import warns_beside
 from cxr_models.library.wording import says_arguments
 from cxr_models.records.splits import Split, read_split
-from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import keras
 
@@ -32,7 +33,7 @@ def train(
     | Callable[[float], keras.optimizers.Optimizer]
     | None = None,
     loss: str | keras.losses.Loss | Callable[[Any, Any], Any] | None = None,
-    devices: Sequence[str] | None = None,
+    devices: str | Sequence[str] | None = None,
     say: Callable[[str], object] | None = None,
 ) -> Run:
     """Train a classifier in two phases, or resume the same training after a stop.
@@ -55,7 +56,9 @@ def train(
         Function that prepares RGB images with values 0..255 for the network. It is required if
         `backbone` is a function, and not allowed otherwise.
     callbacks : sequence of keras.callbacks.Callback, default ()
-        Callbacks for each phase. They are called after the callbacks that store the run.
+        Callbacks for each phase. They are called before the callbacks that store the run. A
+        learning rate that they set holds until they or a plateau change it. ``BackupAndRestore``
+        is not allowed.
     optimizer : keras.optimizers.Optimizer or callable, optional
         An optimizer, or a function that takes the learning rate of a phase and returns an
         optimizer, such as ``keras.optimizers.SGD``. An optimizer is copied for each phase and keeps
@@ -64,7 +67,7 @@ def train(
     loss : str, keras.losses.Loss or callable, optional
         Loss of the targets, as `Split.to_tf` yields them, and the predicted probabilities. None
         takes the cross-entropy.
-    devices : sequence of str, optional
+    devices : str or sequence of str, optional
         Devices that share each batch. None takes all GPUs.
     say : callable, optional
         Function that is called with lines of text about the progress, such as `print`.
@@ -85,12 +88,20 @@ def train(
     OSError
         If files cannot be read or written, or weights cannot be downloaded.
 
+    Warns
+    -----
+    UserWarning
+        If the weights come from a run that has seen near copies of images of val or test, or their
+        patients, or if a run behind the weights is gone.
+
     Notes
     -----
     Call the function again with the same arguments to resume a training that was stopped. It
     continues after the last complete epoch, with the stored state of the optimizer; so another
-    optimizer or loss is refused. The state of `callbacks` is not stored. If the training of the
-    run has ended, the run is loaded and not trained again.
+    optimizer or loss is refused. The state of `callbacks` is not stored, so a callback that counts
+    epochs begins to count again. Stored are the learning rate, and the end of a phase that a
+    callback has stopped. If the training of the run has ended, the run is loaded and not trained
+    again.
 
     Examples
     --------
@@ -101,21 +112,20 @@ def train(
     >>> run.class_names, len(run.history)
     (('covid', 'normal'), 1)
     """
+    tell = warns_beside(say)
     divided = split if isinstance(split, Split) else read_split(split)
     settings = with_backbone(RunConfig.made_of(config), backbone, preprocess)
-    from cxr_models.training.checks import check_run
+    from cxr_models.training.checks import check_given_epochs, check_run
 
+    if isinstance(config, Mapping):
+        check_given_epochs(config, settings)
     check_run(divided, settings, out)
-    from cxr_models.training.curves import write_curves
     from cxr_models.training.own_parts import OwnParts
-    from cxr_models.training.train import train as train_model
+    from cxr_models.training.train_run import train_run
 
     own = OwnParts(callbacks=tuple(callbacks), optimizer=optimizer, loss=loss)
-    folder = RunFolder(path=Path(out))
-    own.check_resumed(folder, settings.training.learning_rate_head)
-    if not folder.best_weights.is_file():
-        train_model(divided, settings, out, own=own, devices=devices, say=say)
-        write_curves(folder.curves_file, folder.read_history())
+    used = None if devices is None else items_of(devices)
+    train_run(divided, settings, out, own=own, devices=used, say=tell)
     return load_run(out)
 
 

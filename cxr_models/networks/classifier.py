@@ -7,7 +7,11 @@ exporters have access to every layer.
 
 from __future__ import annotations
 
+import contextlib
+import random
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 try:
     import keras
@@ -25,6 +29,8 @@ from cxr_models.networks.backbones import Backbone, find_backbone_builder
 from cxr_models.networks.weights import load_pretrained
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cxr_models.config import RunConfig
 
 _DROPOUTS = (0.2, 0.5)  # dropout rates in the head of the study
@@ -86,8 +92,45 @@ def build_classifier(
 
     Notes
     -----
-    The function sets the global seeds of Python, NumPy and the backend of Keras.
+    Weights without a seed of their own follow the seed of `config`. The random states of Python,
+    NumPy and torch are as before afterwards. The global seed of TensorFlow is set and stays set,
+    because TensorFlow cannot restore its random state.
     """
+    with random_states_kept():
+        keras.utils.set_random_seed(config.training.seed)
+        return _build(config, num_classes, steps_per_epoch)
+
+
+def build_unseeded(config: RunConfig, num_classes: int) -> keras.Model:
+    """Build the model of `build_classifier`, with random weights that depend on no seed.
+
+    The function is for models whose weights are loaded. It changes no global random state.
+    """
+    with random_states_kept():
+        return _build(config, num_classes, 1)
+
+
+@contextlib.contextmanager
+def random_states_kept() -> Iterator[None]:
+    """Restore the random states of Python and NumPy, and of torch as the backend, after the block.
+
+    Keras draws the seeds of layers and of initial weights from the random state of Python.
+    """
+    python_state = random.getstate()
+    numpy_state = np.random.get_state()  # noqa: NPY002 - the state that Keras seeds
+    with contextlib.ExitStack() as stack:
+        if keras.backend.backend() == "torch":
+            import torch
+
+            stack.enter_context(torch.random.fork_rng())
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def _build(config: RunConfig, num_classes: int, steps_per_epoch: int) -> keras.Model:
     findings = config.model.findings
     if findings and num_classes != len(findings):
         raise ValueError(
@@ -102,7 +145,6 @@ def build_classifier(
             f"`image_size` must be at least ({builder.min_size}, {builder.min_size}) for "
             f"{builder.title}; got {(height, width)!r}."
         )
-    keras.utils.set_random_seed(config.training.seed)
     pretrained = config.model.weights != "none"
     inputs = layers.Input((height, width, config.data.channels), dtype="uint8", name="image")
     backbone = builder.build_on(_front(inputs, config, builder), inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from cxr_models.networks.classifier import build_classifier
+from cxr_models.networks.classifier import build_unseeded
 from cxr_models.networks.own_network import check_own_network
 from cxr_models.networks.weights_files import check_confined
 
@@ -44,7 +44,7 @@ def load_classifier(run: FinishedRun, *, augmented: bool = True) -> keras.Model:
     config = run.config.with_setting("model.weights", "none")
     if not augmented:
         config = config.with_settings([("data.flip", False), ("data.rotation", 0)])
-    model = build_classifier(config, len(run.class_names))
+    model = build_unseeded(config, len(run.class_names))
     try:
         # Keras warns about every layer that does not fit, then raises an error.
         with warnings.catch_warnings():

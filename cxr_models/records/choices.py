@@ -56,8 +56,8 @@ class Choices:
         `cxr_models.records.layouts.reduce.RULES`. Empty uses the rule of the set.
     patient_pattern : str, default ""
         Regular expression that finds the patient id in the path of a file. It replaces the patient
-        ids of the set; an image in whose path it finds nothing has no patient id. Empty uses the
-        patient ids of the set.
+        ids of the set. An image in whose path it finds nothing keeps the id that the set states, if
+        any. Empty uses the patient ids of the set.
 
     Raises
     ------

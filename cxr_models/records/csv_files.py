@@ -5,31 +5,34 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.io.atomic import replace_atomically
-from cxr_models._cells import escape_formula, original_cell
+from cxr_models._cells import CsvWriter, escape_formula, original_cell
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import TextIO
 
 _DELIMITERS = ",;\t"
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t])\r?\n")  # spreadsheets write it before the header
+_RESAVED_COMMENT = '"# cxr-models '  # comment that `write_cells` wrote and a spreadsheet quoted
 
 
 def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     """Read the rows of a CSV as dictionaries of column name to cell.
 
-    Comment lines before the header are skipped. The delimiter is that of a line ``sep=;`` before
-    the header, or the result of `delimiter_of` for the header. `write_rows` puts an apostrophe
-    before cells that a spreadsheet could run as a formula; this function removes it.
+    Comments and empty lines before the header are skipped. The delimiter is that of a line
+    ``sep=;`` before the header, or the result of `delimiter_of` for the header. `write_rows` puts
+    an apostrophe before cells that a spreadsheet could run as a formula; this function removes it.
 
     Raises
     ------
     ValueError
-        If the file is not UTF-8 or not a CSV, has two columns of one name, or has a row whose
-        number of cells differs from that of the header.
+        If the file is not UTF-8 or not a CSV, has two columns of one name, has a row whose number
+        of cells differs from that of the header, or has the comment of a split as a spreadsheet
+        saves it.
     OSError
         If the file cannot be read.
     """
@@ -38,28 +41,41 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
+def header_of(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the columns of a CSV; an empty list if the file has no header.
+
+    The rules and errors are those of `read_rows`.
+    """
+    return next(cells_of(path), [])
+
+
 def cells_of(path: str | os.PathLike[str]) -> Iterator[list[str]]:
     """Yield the header of a CSV, then the cells of one row at a time.
 
     The rules and errors are those of `read_rows`. Empty lines are skipped.
     """
+    return (cells for _, cells in numbered_cells_of(path))
+
+
+def numbered_cells_of(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield what `cells_of` yields, each with the number of the line on which it begins.
+
+    The first line of the file has the number 1.
+    """
     name = Path(path).name
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            delimiter, position = "", file.tell()
-            while (line := file.readline()).startswith("#"):
-                position = file.tell()
-            if stated := _SEPARATOR_LINE.fullmatch(line):
-                delimiter, position = stated[1], file.tell()
-                line = file.readline()
-            if not line:
+            start = _start_of_header(file, name)
+            if not start.header:
                 return
-            file.seek(position)
-            reader = csv.reader(file, delimiter=delimiter or delimiter_of(line), strict=True)
+            file.seek(start.position)
+            delimiter = start.delimiter or delimiter_of(start.header)
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
             header = [original_cell(name) for name in next(reader)]
             if len(set(header)) < len(header):
                 raise ValueError(f"`{name}` must name each column once; got {', '.join(header)}.")
-            yield header
+            yield start.line, header
+            line = start.line + reader.line_num
             for row in reader:
                 if row and len(row) != len(header):
                     raise ValueError(
@@ -67,11 +83,38 @@ def cells_of(path: str | os.PathLike[str]) -> Iterator[list[str]]:
                         f"got {len(row)}: {','.join(row)[:80]!r}."
                     )
                 if row:
-                    yield [original_cell(cell) for cell in row]
+                    yield line, [original_cell(cell) for cell in row]
+                line = start.line + reader.line_num
     except UnicodeDecodeError as error:
         raise ValueError(f"`{name}` must be UTF-8; got {error}. Save it as UTF-8.") from error
     except csv.Error as error:
         raise ValueError(f"`{name}` must be a CSV; got {error}.") from error
+
+
+class _Start(NamedTuple):
+    """Place of the header of a CSV, after comments, empty lines and a line such as ``sep=;``."""
+
+    header: str  # the line itself; empty at the end of the file
+    line: int  # its number
+    position: int  # its position in the file
+    delimiter: str  # the stated delimiter; empty if none is stated
+
+
+def _start_of_header(file: TextIO, name: str) -> _Start:
+    number, position, delimiter = 1, file.tell(), ""
+    while line := file.readline():
+        if line.startswith(_RESAVED_COMMENT):
+            raise ValueError(
+                f"`{name}` must begin with the line it was made with; got {line[:40]!r}, which a "
+                "spreadsheet has changed. Take the file as it was made, or delete that line to "
+                "vouch for the cells yourself."
+            )
+        if stated := _SEPARATOR_LINE.fullmatch(line):
+            delimiter = stated[1]
+        elif not line.startswith("#") and line.strip(_DELIMITERS + '" \r\n'):
+            break
+        number, position = number + 1, file.tell()
+    return _Start(line, number, position, delimiter)
 
 
 def delimiter_of(header: str) -> str:
@@ -133,6 +176,6 @@ def write_cells(
     ):
         if comment:
             file.write(f"# {comment}\n")
-        writer = csv.writer(file, lineterminator="\n")
+        writer = CsvWriter(file)
         writer.writerow(map(escape_formula, columns))
         writer.writerows(rows)

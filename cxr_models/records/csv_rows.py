@@ -5,19 +5,24 @@ A layout states the source of each value: a column, a template of columns, a con
 
 from __future__ import annotations
 
+import os
+import re
+import string
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_models.records.csv_files import read_rows
+from cxr_models.records.joined_tables import join_tables
 from cxr_models.records.layouts.facts import ImageRow
-from cxr_models.records.layouts.values import FindingsOf
+from cxr_models.records.layouts.values import FindingsOf, is_finding
 from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS
+from cxr_models.records.patients import normalised_id
 from cxr_models.records.recording import searched
+from cxr_models.records.selection import is_of_manifest
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Collection, Mapping, Sequence
 
     from cxr_models.records.choices import Choices
+    from cxr_models.records.joined_tables import JoinedRow, JoinedTables
     from cxr_models.records.layouts import Layout
 
 
@@ -28,20 +33,23 @@ class CsvRows(NamedTuple):
     rows: list[ImageRow]
     # all other rows: the file (or the number of the row, if it has no file) and the reason
     unused: list[tuple[str, str]]
-    groups: dict[str, str]  # group of each file
-    columns: Collection[str]  # names of the columns of the CSV
+    columns: Collection[str]  # names of the columns of the CSVs
+    remarks: Sequence[str]  # sentences about rows that could not be joined
 
 
 def rows_of_csvs(
-    csvs: Sequence[str | os.PathLike[str]], layout: Layout, choices: Choices
+    source: str | os.PathLike[str],
+    csvs: Sequence[str | os.PathLike[str]],
+    layout: Layout,
+    choices: Choices,
 ) -> CsvRows:
     """Read one CSV, or several CSVs joined on their common columns; see `index_csv`.
 
     Raises
     ------
     ValueError
-        If a column is missing, a CSV has no column in common with those before it, a finding has a
-        value that is not allowed, or no row has a label.
+        If a column is missing, CSVs cannot be joined (see `join_tables`), a finding has a value
+        that is not allowed, or no row has a label.
     OSError
         If a CSV cannot be read.
     """
@@ -49,19 +57,30 @@ def rows_of_csvs(
     makes_label = bool(choices.label_from or choices.priority)
     needs_label = not makes_label and ("label" in layout.columns or not findings)
     _check_columns(layout, findings, {"file", "label"} if needs_label else {"file"})
-    table = _joined([read_rows(name) for name in csvs])
-    result = CsvRows([], [], {}, table[0].keys() if table else ())
-    findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
     extra = choices.columns()
-    for number, row in enumerate(table, start=1):
-        values = {name: _value(rule, row) for name, rule in layout.columns.items()}
+    used = {name for rule in layout.columns.values() for name in _columns_in(rule)}
+    tables = join_tables(csvs, {*used, *extra})
+    _check_where(choices, layout, tables.columns())
+    result = CsvRows([], [], tables.columns(), tables.remarks)
+    findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
+    for number, joined_row in enumerate(tables.rows, start=1):
+        row = joined_row.cells
+        cells = {name: _value(rule, row) for name, rule in layout.columns.items()}
+        values = {name: cell.strip() for name, cell in cells.items()}
+        values["file"] = _file_name(cells["file"], source)
         label = values.pop("label", "")
         label = layout.labels.get(label, label)
-        if layout.patient_pattern:
-            values["patient"] = searched(layout.patient_pattern, values["file"])
+        if not normalised_id(values.get("patient", "")):
+            in_path = searched(layout.patient_pattern, values["file"])
+            values["patient"] = in_path or values.get("patient", "")
         values["source"] = values.get("source") or layout.source
-        result.groups[values["file"]] = values.pop("group", "")
-        finding_values = findings_of(tuple(values.pop(name) for name in findings))
+        finding_cells = [values.pop(name) for name in findings]
+        try:
+            finding_values = findings_of(tuple(finding_cells))
+        except ValueError as error:
+            rules = [layout.columns[name] for name in findings]
+            place = _place(tables, joined_row, rules, finding_cells)
+            raise ValueError(f"{error}{place}") from error
         if values["file"] and (label or not needs_label):
             extra_cells = tuple((name, row[name]) for name in extra if name in row)
             result.rows.append(
@@ -71,7 +90,9 @@ def rows_of_csvs(
             lacking = "label" if values["file"] else "file"
             result.unused.append((values["file"] or f"row {number}", f"no {lacking} in its row"))
     if not result.rows:
-        raise ValueError(f"`csv` must hold at least one row with a label; got {len(table)} rows.")
+        raise ValueError(
+            f"`csv` must hold at least one row with a label; got {len(tables.rows)} rows."
+        )
     return result
 
 
@@ -85,8 +106,39 @@ def _check_columns(layout: Layout, findings: Sequence[str], needed: set[str]) ->
         )
 
 
+def _check_where(choices: Choices, layout: Layout, columns: Collection[str]) -> None:
+    """Raise ValueError if a condition is about a column of the CSVs that is not read."""
+    for name in choices.where:
+        if is_of_manifest(name) and name in columns and name not in layout.columns:
+            raise ValueError(
+                f"`--where {name}` is only allowed if the column {name} of the CSV is read. Add "
+                f"{name}={name} to --columns."
+            )
+
+
+def _place(tables: JoinedTables, row: JoinedRow, rules: Sequence[str], cells: Sequence[str]) -> str:
+    """Return a sentence on where the first wrong cell of a finding is; empty for a constant."""
+    rule = next(rule for rule, cell in zip(rules, cells, strict=True) if not is_finding(cell))
+    columns = tables.columns()
+    names = [rule] if rule in columns else [name for name in columns if name in _columns_in(rule)]
+    return f" Column {names[0]!r}, {tables.place(row, names[0])}." if names else ""
+
+
+def _columns_in(rule: str) -> set[str]:
+    """Return the columns that a rule names, and the rule itself, which may be a column."""
+    try:
+        fields = {
+            re.split(r"[.[]", name)[0] for _, name, _, _ in string.Formatter().parse(rule) if name
+        }
+    except ValueError:  # `_value` reports it
+        fields = set()
+    return {rule, *rule.split("|"), *fields}
+
+
 def _value(rule: str, row: Mapping[str, str]) -> str:
     try:
+        if rule in row:
+            return row[rule]
         if rule.startswith("="):
             return rule[1:]
         if "{" in rule:
@@ -96,7 +148,7 @@ def _value(rule: str, row: Mapping[str, str]) -> str:
             if not present:
                 raise KeyError(rule)
             return next((name for name in present if _is_one(row[name])), "")
-        return row[rule].strip()
+        raise KeyError(rule)
     except KeyError as error:
         raise ValueError(
             f"`columns` must name columns of the CSV; got {error.args[0]!r}. It has: "
@@ -108,22 +160,14 @@ def _value(rule: str, row: Mapping[str, str]) -> str:
         ) from error
 
 
+def _file_name(cell: str, source: str | os.PathLike[str]) -> str:
+    """Return the name of the file in a cell: with blanks around it if there is such a file."""
+    name = cell.strip()
+    return cell if name != cell and os.path.exists(os.path.join(source, cell)) else name
+
+
 def _is_one(text: str) -> bool:
     try:
         return float(text) == 1.0
     except ValueError:
         return False
-
-
-def _joined(tables: Sequence[list[dict[str, str]]]) -> list[dict[str, str]]:
-    rows = tables[0]
-    for table in tables[1:]:
-        shared = [name for name in (table[0] if table else {}) if rows and name in rows[0]]
-        if not shared:
-            raise ValueError("`csv` must share at least one column with the first; got none.")
-        by_key = {tuple(row[name] for name in shared): row for row in table}
-        empty = dict.fromkeys(table[0], "")
-        rows = [
-            {**empty, **by_key.get(tuple(row[name] for name in shared), {}), **row} for row in rows
-        ]
-    return rows

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,10 +25,10 @@ from cxr_models.records.layouts.values import age_of
 from cxr_models.records.manifest import Record
 from cxr_models.records.patients import normalised_id
 from cxr_models.records.scan import may_be_dicom
-from cxr_models.records.ties import connect, ties_of_records
+from cxr_models.records.ties import components, connect, ties_of_records, with_new_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from cxr_models.records.copies import Copy
     from cxr_models.records.fingerprints import Fingerprint
@@ -124,6 +125,7 @@ def examine(
             records, patients, roots, fingerprints, strict=True
         )
     ]
+    unnamed = _unnamed(records, grouped)
     if drop_duplicates:
         grouped, dropped = _without_copies(grouped, copies)
         skipped += dropped
@@ -131,6 +133,7 @@ def examine(
         index,
         records=tuple(grouped),
         skipped=tuple(skipped),
+        unnamed=unnamed,
         duplicates=tuple(_duplicate(records, copy) for copy in copies),
     )
 
@@ -154,8 +157,9 @@ def read_headers(
     Returns
     -------
     Index
-        Records with filled fields. DICOM images of one patient share a group if no patient name
-        is written for them. Files that cannot be read are in ``skipped``, each with the reason.
+        Records with filled fields. DICOM images of one patient share a group if the names that are
+        written for them do not connect them. Files that cannot be read are in ``skipped``, each
+        with the reason.
     """
 
     def look(record: Record) -> dict[str, str] | str:
@@ -174,21 +178,52 @@ def read_headers(
                 progress()
     if not headers:
         return index
-    records, skipped = [], list(index.skipped)
-    unnamed: dict[str, str] = {}
+    known: list[Record] = []  # with the patient ids of headers
+    written: list[Record] = []
+    skipped = list(index.skipped)
     for record in index.records:
         header = headers.get(record.file, {})
         if isinstance(header, str):
             skipped.append(Skipped(file=record.file, reason=header))
             continue
-        header_patient = header.get("patient", "")
-        patient = _patient_name(record, header_patient, name_patient)
-        group = record.group
-        if not group and not normalised_id(patient) and normalised_id(header_patient):
-            group = unnamed.setdefault(normalised_id(header_patient), f"g{len(unnamed):06d}")
-        filled = _with_attributes(record, header)
-        records.append(dataclasses.replace(filled, patient=patient, group=group))
-    return dataclasses.replace(index, records=tuple(records), skipped=tuple(skipped))
+        known.append(_with_attributes(record, header))
+        patient = _patient_name(record, header.get("patient", ""), name_patient)
+        written.append(dataclasses.replace(known[-1], patient=patient))
+    unnamed = _unnamed(known, written)
+    return dataclasses.replace(
+        index,
+        records=tuple(_with_groups_of_patients(known, written, unnamed)),
+        skipped=tuple(skipped),
+        unnamed=unnamed,
+    )
+
+
+def _unnamed(known: Sequence[Record], written: Sequence[Record]) -> frozenset[str]:
+    """Return the files whose patient is known from the header, but is not written."""
+    return frozenset(
+        record.file
+        for record, of_header in zip(written, known, strict=True)
+        if normalised_id(of_header.patient) and not normalised_id(record.patient)
+    )
+
+
+def _with_groups_of_patients(
+    known: Sequence[Record], written: Sequence[Record], unnamed: Collection[str]
+) -> list[Record]:
+    """Group records of one patient whose names, as they are written, do not connect them.
+
+    Names do not connect them if they are not written, or are pseudonyms of two spellings of one id.
+    """
+    roots = components(known)
+    pieces: dict[int, set[int]] = defaultdict(set)
+    for root, piece in zip(roots, components(written), strict=True):
+        pieces[root].add(piece)
+    joined = (
+        root
+        for root, record in zip(roots, written, strict=True)
+        if len(pieces[root]) > 1 or (record.file in unnamed and not record.group)
+    )
+    return with_new_groups(written, roots, joined, prefix="g")
 
 
 def patient_of(path: str | os.PathLike[str]) -> str:

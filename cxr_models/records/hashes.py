@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.io.samples import file_behind
-from cxr_models._cells import escape_formula, original_cell
+from cxr_models._cells import CsvWriter, escape_formula, original_cell
 from cxr_models._outputs import Kind, first_line
 from cxr_models.records.fingerprints import Fingerprint, fingerprint_of_columns
 
@@ -74,7 +74,7 @@ class KeptHashes:
         with self._lock:
             if self._file is None:
                 self._file = self._opened()
-            csv.writer(self._file, lineterminator="\n").writerow(map(escape_formula, cells))
+            CsvWriter(self._file).writerow(map(escape_formula, cells))
             self._file.flush()
 
     def _opened(self) -> TextIO:

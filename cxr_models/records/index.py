@@ -27,7 +27,7 @@ from cxr_models.records.recording import (
     searched,
 )
 from cxr_models.records.scan import NO_TEXT, as_text, find_images
-from cxr_models.records.selection import NOT_ASKED_FOR, is_of_manifest, reason_to_leave_out
+from cxr_models.records.selection import HEADER_FIELDS, NOT_ASKED_FOR, reason_to_leave_out
 
 if TYPE_CHECKING:
     import os
@@ -99,6 +99,9 @@ class Index:
     absent: int = 0  # number of these images whose file does not exist
     # number of records whose label was made from several present findings
     num_several_findings: int = 0
+    # files whose DICOM header has a patient id that is not written; groups connect these images
+    unnamed: frozenset[str] = frozenset()
+    remarks: tuple[str, ...] = ()  # sentences about rows of CSVs that could not be joined
 
 
 def index_of(recorded: Recorded, skipped: Sequence[Skipped] = ()) -> Index:
@@ -233,12 +236,15 @@ def index_csv(
     Parameters
     ----------
     source : str or PathLike
-        Folder to which the file names in the CSV are relative. It is not read.
+        Folder to which the file names in the CSV are relative. It is only read for names with
+        blanks around them, which are removed if no file has the name as it is in the CSV.
     csvs : sequence of str or PathLike
-        Paths of the CSVs. The first CSV lists the files. Each other CSV adds columns to its rows.
+        Paths of the CSVs. The first CSV lists the files. Each other CSV adds columns to its rows;
+        see `cxr_models.records.joined_tables.join_tables`.
     layout : Layout
         Source of each column of the manifest. A column ``finding:NAME`` is a finding. If
-        ``patient_pattern`` is not empty, it finds the patient id in the file name.
+        ``patient_pattern`` is not empty, it finds the patient id in the file name where the column
+        ``patient`` states none.
     choices : Choices, optional
         Choice of the images to keep, and of their labels. None keeps all views and modalities,
         and the parts of a column ``split``.
@@ -251,22 +257,17 @@ def index_csv(
     Raises
     ------
     ValueError
-        If a column is missing, a CSV has no column in common with those before it, a finding has a
-        value that is not allowed, a file is listed twice, or no row has a label.
+        If a column is missing, CSVs cannot be joined, a finding has a value that is not allowed, a
+        file is listed twice, or no row has a label.
     OSError
         If a CSV cannot be read.
     """
     everything = frozenset((ALL,))
     choices = choices or Choices(views=everything, modalities=everything, official_split=True)
-    table = rows_of_csvs(csvs, layout, choices)
+    table = rows_of_csvs(source, csvs, layout, choices)
     unused = [Skipped(file=file, reason=reason) for file, reason in table.unused]
     index = index_of(record_rows(table.rows, choices, columns=table.columns), unused)
-    if not any(table.groups.values()):
-        return index
-    records = (
-        dataclasses.replace(record, group=table.groups[record.file]) for record in index.records
-    )
-    return dataclasses.replace(index, records=tuple(records))
+    return dataclasses.replace(index, remarks=tuple(table.remarks))
 
 
 def keep_labels(index: Index, labels: Mapping[str, str]) -> Index:
@@ -310,12 +311,12 @@ def keep_labels(index: Index, labels: Mapping[str, str]) -> Index:
 
 
 def keep_chosen(index: Index, choices: Choices) -> Index:
-    """Skip the records whose view, modality or columns do not match the choices.
+    """Skip the records whose view, modality or other value of a header does not match the choices.
 
-    Only columns of the manifest are compared. Columns of a set were compared when its rows were
-    read, and records need not have them.
+    Only columns that DICOM headers fill are compared. All other columns were compared with the
+    values of the set when its rows were read; records need not have these values any more.
     """
-    where = {name: values for name, values in choices.where.items() if is_of_manifest(name)}
+    where = {name: values for name, values in choices.where.items() if name in HEADER_FIELDS}
     choices = dataclasses.replace(choices, where=where)
     records, skipped = [], list(index.skipped)
     for record in index.records:

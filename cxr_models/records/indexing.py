@@ -10,15 +10,23 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.choices import ALL, Choices
-from cxr_models.records.csv_files import read_rows
+from cxr_models.records.csv_files import header_of
 from cxr_models.records.duplicates import MAX_DISTANCE
 from cxr_models.records.examine import examine, read_headers
+from cxr_models.records.header_patients import keep_patients
 from cxr_models.records.index import Index, index_csv, index_folder, keep_chosen
 from cxr_models.records.known_sets import index_set, recognise
 from cxr_models.records.layouts import LAYOUTS, Layout
 from cxr_models.records.layouts.known import SETS
 from cxr_models.records.layouts.tree import Tree
-from cxr_models.records.manifest import COLUMNS, HEADER_COLUMNS, further_columns
+from cxr_models.records.manifest import (
+    COLUMNS,
+    HEADER_COLUMNS,
+    check_names_differ,
+    further_columns,
+)
+from cxr_models.records.recording import searched
+from cxr_models.records.relative_names import names_from
 from cxr_models.records.scan import may_be_dicom
 
 if TYPE_CHECKING:
@@ -45,6 +53,7 @@ def check_options(
     drop_split: bool,
     decode: bool,
     drop_duplicates: bool,
+    max_distance: int,
 ) -> None:
     """Raise ValueError if a combination of options is not allowed."""
     if layout_name is not None and layout_name not in {*SETS, *LAYOUTS}:
@@ -65,6 +74,11 @@ def check_options(
         raise ValueError(
             "`--drop-duplicates` is only allowed without --no-decode: copies are found by what "
             "images show."
+        )
+    if max_distance != MAX_DISTANCE and not decode:
+        raise ValueError(
+            "`--max-distance` is only allowed without --no-decode: near duplicates are found by "
+            f"what images show; got {max_distance}."
         )
 
 
@@ -92,8 +106,8 @@ def list_images(
         files in the folder.
     columns : mapping of str to str, optional
         Source of each column of the manifest in the CSVs; see `Layout.columns`. None uses the
-        columns of the layout or, if the layout has none, the columns of the first CSV whose names
-        are columns of a manifest.
+        columns of the layout or, if the layout has none, the columns of the CSVs whose names are
+        columns of a manifest.
     choices : Choices, optional
         Choice of the images to keep, and of their labels. None uses the default choices.
     drop_split : bool, default False
@@ -110,7 +124,8 @@ def list_images(
     Raises
     ------
     ValueError
-        If the patient pattern is not a regular expression or finds no patient, or as `index_csv`,
+        If the patient pattern is not a regular expression or finds no patient, a choice is not
+        allowed for what is listed, CSVs list a file under two names, or as `index_csv`,
         `index_folder` and `index_set` raise it.
     OSError
         If a table cannot be read.
@@ -118,20 +133,26 @@ def list_images(
     choices = choices or Choices()
     if choices.patient_pattern:
         _check_pattern(choices.patient_pattern)
+    if drop_split and choices.official_split:
+        raise ValueError("`--drop-split` is only allowed without --official-split; got both.")
     if csvs:
+        _check_rows(choices, None)
         if not drop_split:
             choices = dataclasses.replace(choices, official_split=True)
         of_csv = _of_csv(choices)
-        layout = _layout_of(csvs, layout_name, columns, choices.patient_pattern)
+        layout = _layout_of(csvs, layout_name, columns)
         listed = ListedImages(index_csv(source, csvs, layout, of_csv), of_csv)
+        # A file may be listed by a relative and by an absolute path.
+        check_names_differ(
+            names_from(source / "x", source, listed.image_index.records, is_inside_source=False)
+        )
     else:
         listed = _list_tree(source, layout_name, choices, unpack)
-    if choices.patient_pattern and not any(record.patient for record in listed.image_index.records):
-        records = listed.image_index.records
-        such = f", such as {records[0].file!r}" if records else ""
+    pattern, records = choices.patient_pattern, listed.image_index.records
+    if pattern and records and not any(searched(pattern, record.file) for record in records):
         raise ValueError(
             "`--patient-pattern` must be found in the names of files; got "
-            f"{choices.patient_pattern!r}, which is in none{such}."
+            f"{pattern!r}, which is in none, such as {records[0].file!r}."
         )
     return listed
 
@@ -166,9 +187,14 @@ def open_images(
     Index
         Records of the images that can be read and match the choices.
     """
+    image_index = listed.image_index
+    if patients := listed.choices.where.get("patient"):
+        image_index = keep_patients(
+            image_index, source, patients, name_patient=name_patient, progress=progress
+        )
     if decode:
         result = examine(
-            listed.image_index,
+            image_index,
             source,
             max_distance=max_distance,
             name_patient=name_patient,
@@ -177,9 +203,7 @@ def open_images(
             progress=progress,
         )
     else:
-        result = read_headers(
-            listed.image_index, source, name_patient=name_patient, progress=progress
-        )
+        result = read_headers(image_index, source, name_patient=name_patient, progress=progress)
     if any(may_be_dicom(record.file) for record in result.records):
         result = keep_chosen(result, listed.choices)
     return result
@@ -190,22 +214,18 @@ def _list_tree(
 ) -> ListedImages:
     tree = Tree(source, extra=choices.columns())
     known_set = SETS[name] if name is not None else recognise(tree)
+    _check_rows(choices, known_set)
     if known_set is None:
-        layout = Layout(patient_pattern=choices.patient_pattern)
-        return ListedImages(index_folder(source, layout, choices, listing=tree.listing), choices)
+        return ListedImages(index_folder(source, None, choices, listing=tree.listing), choices)
     return ListedImages(index_set(tree, known_set, choices, unpack=unpack), choices, known_set)
 
 
-def _layout_of(
-    csvs: Sequence[Path], name: str | None, columns: Mapping[str, str] | None, pattern: str
-) -> Layout:
+def _layout_of(csvs: Sequence[Path], name: str | None, columns: Mapping[str, str] | None) -> Layout:
     layout = Layout() if name is None else LAYOUTS[name]
-    if pattern:
-        layout = dataclasses.replace(layout, patient_pattern=pattern)
     if columns is not None:
         layout = dataclasses.replace(layout, columns={**layout.columns, **columns})
     if not layout.columns:
-        layout = dataclasses.replace(layout, columns=_columns_of_manifest(csvs[0]))
+        layout = dataclasses.replace(layout, columns=_columns_of_manifest(csvs))
     return layout
 
 
@@ -216,8 +236,21 @@ def _of_csv(choices: Choices) -> Choices:
         choices,
         views=choices.views or everything,
         modalities=choices.modalities or everything,
-        patient_pattern="",  # `_layout_of` puts the pattern into the layout
     )
+
+
+def _check_rows(choices: Choices, known_set: KnownSet | None) -> None:
+    """Raise ValueError if several rows of one image are to be reduced where no image has several.
+
+    The set is None for a CSV of the user and for folders of labels.
+    """
+    if choices.rows and not (known_set is not None and known_set.several_rows):
+        names = ", ".join(known.name for known in SETS.values() if known.several_rows)
+        place = "a CSV or folders of labels" if known_set is None else known_set.name
+        raise ValueError(
+            f"`--rows` is only allowed for sets with several rows for one image ({names}); got "
+            f"{choices.rows!r} for {place}."
+        )
 
 
 def _check_pattern(pattern: str) -> None:
@@ -229,22 +262,25 @@ def _check_pattern(pattern: str) -> None:
         ) from error
 
 
-def _columns_of_manifest(path: Path) -> dict[str, str]:
-    """Return the columns of the manifest that a CSV has, each mapped to itself.
+def _columns_of_manifest(csvs: Sequence[Path]) -> dict[str, str]:
+    """Return the columns of the manifest that at least one CSV has, each mapped to itself.
 
     Raises
     ------
     ValueError
-        If the CSV has no column ``file`` or ``label``.
+        If no CSV has a column ``file``, or none has a column ``label``.
     """
-    rows = read_rows(path)
-    findings, _ = further_columns(rows[0] if rows else ())
-    names = (*COLUMNS, *HEADER_COLUMNS, *findings)
-    columns = {name: name for name in names if rows and name in rows[0]}
+    headers = [header_of(path) for path in csvs]
+    present = list(dict.fromkeys(name for header in headers for name in header))
+    findings, _ = further_columns(present)
+    columns = {name: name for name in (*COLUMNS, *HEADER_COLUMNS, *findings) if name in present}
     if not {"file", "label"} <= columns.keys():
+        shown = "; ".join(
+            f"{str(path)!r}, which has {', '.join(header) or 'no columns'}"
+            for path, header in zip(csvs, headers, strict=True)
+        )
         raise ValueError(
-            f"`--csv` must have the columns file and label; got {str(path)!r}, which has "
-            f"{', '.join(rows[0]) if rows else 'no rows'}. Name its columns with --columns or "
-            "--layout."
+            f"`--csv` must have the columns file and label; got {shown}. Name its columns with "
+            "--columns or --layout."
         )
     return columns

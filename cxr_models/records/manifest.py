@@ -5,7 +5,6 @@ This module uses neither pixels nor models.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import os
 import reprlib
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_models._cells import escape_formula
-from cxr_models._outputs import Kind, first_line
+from cxr_models._outputs import Kind, first_row
 from cxr_models.records.csv_files import cells_of, write_cells
 from cxr_models.records.layouts.values import FindingsOf
 
@@ -30,6 +29,8 @@ _LONGEST_LABEL = 100  # bytes; file names hold at most 255 bytes and contain mor
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One radiograph: its file, its label, its patient and further facts.
+
+    Blanks around a text are removed, except around the name of a file.
 
     Parameters
     ----------
@@ -88,13 +89,17 @@ class Record:
     def __post_init__(self) -> None:
         texts = _texts_of(self)
         try:
-            "".join(texts)  # the fastest check of millions of texts
+            stripped = tuple(map(str.strip, texts))
         except TypeError:
             for name, value in zip(_TEXT_COLUMNS, texts, strict=True):
                 if not isinstance(value, str):
                     raise TypeError(f"`{name}` must be a str; got {value!r}.") from None
-        if not (self.file and self.label):
-            name = "label" if self.file else "file"
+            raise
+        if stripped != texts:
+            for name, text in zip(_TEXT_COLUMNS[1:], stripped[1:], strict=True):
+                object.__setattr__(self, name, text)
+        if not (stripped[0] and self.label):
+            name = "label" if stripped[0] else "file"
             raise ValueError(f"`{name}` must not be empty; got {self.file!r}, {self.label!r}.")
 
     def finding(self, name: str) -> str:
@@ -116,7 +121,7 @@ def _is_manifest(path: Path) -> bool:
 
     The header must have the column ``pixels``: nobody writes pixel digests by hand.
     """
-    header = next(csv.reader([first_line(path).decode()]), [])
+    header = first_row(path)
     further = [name for name in FURTHER_COLUMNS if name in header]
     return "pixels" in further and header[: len(COLUMNS) + len(further)] == [*COLUMNS, *further]
 
@@ -199,7 +204,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     places = [header.index(name) for name in findings]
     extra_places = [(name, header.index(name)) for name in extra_columns]
     for number, row in enumerate(rows, start=1):
-        cells = {name: row[place].strip() for name, place in texts.items()}
+        cells = {name: row[place] for name, place in texts.items()}
         extra_cells = tuple((name, row[place]) for name, place in extra_places)
         try:
             record_findings = findings_of(tuple(row[place].strip() for place in places))

@@ -1,9 +1,10 @@
-"""Splits that a data set provides: detection of their faults, and removal of leaks."""
+"""Splits that a data set provides: names of parts, detection of faults, removal of leaks."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.manifest import SPLITS
@@ -12,11 +13,17 @@ from cxr_models.records.splits import lacking_labels, split_records
 from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from cxr_models.records.manifest import Record
 
 _SHOWN = 3
+# Names of parts in other tables, in lower case, and the parts that they are read as.
+_PART_NAMED = MappingProxyType(
+    {part: part for part in SPLITS}
+    | {"": "", "training": "train", "testing": "test"}
+    | dict.fromkeys(("valid", "validate", "validation", "dev"), "val")
+)
 _LAST_FIRST = ("test", "val", "train")
 
 
@@ -28,6 +35,8 @@ class KeptSplit(NamedTuple):
     # images removed from their part because they are connected to another part
     num_removed: int = 0
     num_moved_to_val: int = 0  # images moved from train to val, because the split had no val
+    # parts by other names, such as "valid", and the part that each of them is read as
+    renamed: Mapping[str, str] = MappingProxyType({})
 
 
 def has_split(records: Sequence[Record]) -> bool:
@@ -46,12 +55,9 @@ def faults_of(records: Sequence[Record]) -> list[str]:
     Returns
     -------
     list of str
-        Lines about parts with names other than train, val and test. If there are none, lines about
-        patients and copies in two parts, with some of the files. Empty for a split without faults.
+        Lines about patients and copies in two parts, with some of the files. Empty for a split
+        without faults.
     """
-    unknown = sorted({record.split for record in records} - {*SPLITS, ""})
-    if unknown:
-        return [f"parts must be train, val and test; got {', '.join(map(repr, unknown))}"]
     patients = [patient_key(record) for record in records]
     groups = [record.group or None for record in records]
     tied: Sequence[Hashable | None] = components(records)
@@ -89,7 +95,7 @@ def without_leaks(records: Sequence[Record]) -> list[Record]:
     Parameters
     ----------
     records : sequence of Record
-        Records with their parts.
+        Records in train, val, test or no part.
 
     Returns
     -------
@@ -114,7 +120,8 @@ def needs_val(records: Sequence[Record], fractions: tuple[float, float, float]) 
 
     This is so if the split has no val and the share of val in `fractions` is not 0.
     """
-    return bool(fractions[1]) and not any(record.split == "val" for record in records)
+    parts = {_part_named(record.split) for record in records}
+    return bool(fractions[1]) and "val" not in parts
 
 
 def with_val(
@@ -122,7 +129,8 @@ def with_val(
 ) -> list[Record]:
     """Move a share of the records of train to val.
 
-    All records of one patient, and all records of one group, stay in one part.
+    All records of one patient, and all records of one group, stay in one part. So do records that
+    are connected through a record that is in no part.
 
     Parameters
     ----------
@@ -140,10 +148,19 @@ def with_val(
     list of Record
         All records, in the order of `records`.
     """
-    trained = [record for record in records if record.split == "train"]
+    trained = [  # grouped by component, which records outside of train can connect
+        dataclasses.replace(record, group=str(root))
+        for root, record in zip(components(records), records, strict=True)
+        if record.split == "train"
+    ]
     fractions = (1 - share, share, 0.0)
     assigned = iter(split_records(trained, fractions=fractions, seed=seed, findings=findings))
-    return [next(assigned) if record.split == "train" else record for record in records]
+    return [
+        dataclasses.replace(record, split=next(assigned).split)
+        if record.split == "train"
+        else record
+        for record in records
+    ]
 
 
 def kept_split(
@@ -159,26 +176,34 @@ def kept_split(
     Parameters
     ----------
     records : sequence of Record
-        Records with their parts.
+        Records with their parts. Well-known other names of parts, such as ``training`` and
+        ``valid``, are read as train, val and test; letter case and blanks do not matter.
     fractions : (float, float, float)
         Shares of train, val and test. If the split has no val, the share val / (train + val) of
         train moves to val.
     seed : int, default 0
         Seed of the choice of val.
     drop_leaks : bool, default False
-        Whether leaks are removed by `without_leaks`. If False, records with faults are returned
-        unchanged.
+        Whether leaks are removed by `without_leaks`. If False, a split with faults is not changed
+        any further.
     findings : sequence of str, default ()
         Names of findings to stratify val by. The default stratifies by label.
 
     Returns
     -------
     KeptSplit
-        The records, the faults, and the numbers of changed records.
+        The records, the faults, the numbers of changed records, and the names of parts that were
+        replaced.
+
+    Raises
+    ------
+    ValueError
+        If a part has a name that is not known.
     """
+    records, renamed = _with_known_parts(records)
     faults, result, num_removed, num_moved_to_val = faults_of(records), list(records), 0, 0
     if faults and not drop_leaks:
-        return KeptSplit(result, faults)
+        return KeptSplit(result, faults, renamed=renamed)
     if drop_leaks:
         result = without_leaks(records)
         num_removed = sum(a.split != b.split for a, b in zip(records, result, strict=True))
@@ -186,7 +211,43 @@ def kept_split(
     if needs_val(result, fractions):
         result = with_val(result, val / (train + val), seed=seed, findings=findings)
         num_moved_to_val = sum(record.split == "val" for record in result)
-    return KeptSplit(result, faults, num_removed, num_moved_to_val)
+    return KeptSplit(result, faults, num_removed, num_moved_to_val, renamed)
+
+
+def line_on_renamed(renamed: Mapping[str, str]) -> str:
+    """Describe the parts that were read by other names in one line of text.
+
+    Examples
+    --------
+    >>> line_on_renamed({"training": "train", "valid": "val"})
+    "parts are read by other names: 'training' as train, 'valid' as val"
+    """
+    pairs = ", ".join(f"{name!r} as {part}" for name, part in sorted(renamed.items()))
+    return f"parts are read by other names: {pairs}"
+
+
+def _part_named(name: str) -> str | None:
+    """Return the part that a name means; an empty str for no part, and None if it is not known."""
+    return _PART_NAMED.get(name.strip().lower())
+
+
+def _with_known_parts(records: Sequence[Record]) -> tuple[list[Record], dict[str, str]]:
+    """Return the records in train, val, test or no part, and the parts of other names."""
+    parts = {name: _part_named(name) for name in {record.split for record in records}}
+    unknown = [record for record in records if parts[record.split] is None]
+    if unknown:
+        names = ", ".join(map(repr, sorted({record.split for record in unknown})))
+        raise ValueError(
+            f"`split` must be train, val, test or empty in every row of the manifest; got {names} "
+            f"in {len(unknown):,} rows, such as that of {unknown[0].file!r}. Rename these parts in "
+            "the manifest, empty the cells to leave the images out, or make a new split with "
+            "--drop-split."
+        )
+    known = {name: part for name, part in parts.items() if part is not None}
+    renamed = {name: part for name, part in known.items() if name != part}
+    if not renamed:
+        return list(records), renamed
+    return [dataclasses.replace(record, split=known[record.split]) for record in records], renamed
 
 
 def lines_on_lacking(

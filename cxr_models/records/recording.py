@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from cxr_models.records.labels import Labeller
 from cxr_models.records.layouts.harmony import harmonised
 from cxr_models.records.layouts.values import with_blanks_absent
-from cxr_models.records.manifest import FINDING, Record
+from cxr_models.records.manifest import FINDING, Record, further_columns
 from cxr_models.records.scan import may_be_dicom
-from cxr_models.records.selection import MANIFEST_COLUMNS, reason_to_leave_out
+from cxr_models.records.selection import (
+    MANIFEST_COLUMNS,
+    OF_HEADERS,
+    is_of_manifest,
+    reason_to_leave_out,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -70,9 +75,10 @@ def record_rows(
             absent += 1
             continue
         row = maker.prepared(row)
-        reason = reason_to_leave_out(row, choices)
+        compared = maker.compared(row) if choices.where else row
+        reason = reason_to_leave_out(compared, choices)
         if reason and may_be_dicom(row.file):
-            reason = reason_to_leave_out(row, choices, header_unread=True)
+            reason = reason_to_leave_out(compared, choices, header_unread=True)
         label = "" if reason else maker.label(row)
         if label:
             records.append(maker.record(row, label))
@@ -122,15 +128,32 @@ class _Maker:
         self._names: dict[str, None] = {}
         self._keep = frozenset(choices.keep)
         self._extra_names: set[str] = set()
+        self._with_values: set[str] = set()  # columns that `where` can compare
 
     def prepared(self, row: ImageRow) -> ImageRow:
-        """Return the row with findings renamed and blanks replaced, according to the choices."""
+        """Return the row with patients, names of findings and blanks according to the choices."""
         if row.kept:
             self._extra_names.update(name for name, _ in row.kept)
+        if patient := searched(self._choices.patient_pattern, row.file):
+            row = row._replace(patient=patient)
         labelled = self._of(row)
         return (
             row if labelled.findings is row.findings else row._replace(findings=labelled.findings)
         )
+
+    def compared(self, row: ImageRow) -> ImageRow:
+        """Return a prepared row with the label that is made from findings, if it states none.
+
+        The columns in which the row has a value, or the header of its file may have one, are
+        remembered for `check`.
+        """
+        row = row if row.label else row._replace(label=self.label(row))
+        self._with_values.update(
+            name for name, value in zip(row._fields, row, strict=True) if value
+        )
+        if may_be_dicom(row.file):
+            self._with_values |= OF_HEADERS
+        return row
 
     def label(self, row: ImageRow) -> str:
         """Return the label; empty if uncertain or unknown findings give no label."""
@@ -171,11 +194,11 @@ class _Maker:
         extra = row.kept
         if extra and len(extra) != len(self._keep):
             extra = tuple(pair for pair in extra if pair[0] in self._keep)
-        pattern = self._choices.patient_pattern
         return Record(
             file=row.file,
             label=label,
-            patient=searched(pattern, row.file) if pattern else row.patient,
+            patient=row.patient,
+            group=row.group,
             source=row.source,
             view=row.view,
             split=row.split if self._choices.official_split else "",
@@ -190,29 +213,57 @@ class _Maker:
         )
 
     def check(self, columns: Collection[str]) -> None:
-        """Raise ValueError if the choices name a column or use findings that the set lacks."""
+        """Raise ValueError if the choices name a column or use findings that the set lacks.
+
+        Without any image, nothing is known of the set, and nothing is checked.
+        """
+        if not self._labelled:
+            return
         if not self._names:
             self._check_without_findings()
-        findings = {FINDING + name for name in self._names}
-        for option, chosen, available in (
-            ("--keep", self._choices.keep, set(columns)),
-            ("--where", tuple(self._choices.where), {*columns, *MANIFEST_COLUMNS, *findings}),
-        ):
+        self._check_kept()
+        for name in self._choices.keep:
+            if name not in columns:
+                raise ValueError(
+                    f"`--keep` must name columns of the set; got {name!r}. It has: "
+                    f"{', '.join(sorted(columns)) or 'none'}."
+                )
+        self._check_where(columns)
+        for option, chosen in (("--keep", self._choices.keep), ("--where", self._choices.where)):
             for name in chosen:
-                if name not in available:
-                    raise ValueError(
-                        f"`{option}` must name columns of the set; got {name!r}. It has: "
-                        f"{', '.join(sorted(available)) or 'none'}."
-                    )
-                if name in columns and name not in self._extra_names:
+                if not is_of_manifest(name) and name not in self._extra_names:
                     raise ValueError(
                         f"`{option}` must name columns with one value for each image; got {name!r}."
                     )
-            if option == "--keep" and (reserved := MANIFEST_COLUMNS & set(chosen)):
+
+    def _check_where(self, columns: Collection[str]) -> None:
+        """Raise ValueError if a condition is about a column in which no image has a value."""
+        findings = {FINDING + name for name in self._names}
+        own = {name for name in columns if not is_of_manifest(name)}
+        available = {*own, *findings, *(MANIFEST_COLUMNS & self._with_values)}
+        for name, values in self._choices.where.items():
+            if name not in available and not (name in MANIFEST_COLUMNS and "" in values):
                 raise ValueError(
-                    f"`--keep` must name columns that a manifest does not have itself; got "
-                    f"{', '.join(sorted(reserved))}."
+                    f"`--where` must name columns of the set that have values; got {name!r}. "
+                    f"Columns with values: {', '.join(sorted(available))}."
                 )
+
+    def _check_kept(self) -> None:
+        """Raise ValueError if a column to keep has a name that means something in a manifest."""
+        _, free = further_columns(self._choices.keep)
+        reserved = [name for name in self._choices.keep if name not in free]
+        if not reserved:
+            return
+        name = reserved[0]
+        cure = "To keep a column of your own CSV, give it another name in the CSV."
+        if is_of_manifest(name):
+            cure = (
+                "It is written without --keep; of your own CSV, it is read with --columns "
+                f"{name}=COLUMN."
+            )
+        raise ValueError(
+            f"`--keep` must name columns that mean nothing in a manifest; got {name!r}. {cure}"
+        )
 
     def _check_without_findings(self) -> None:
         """Raise ValueError if the choices have a rule for findings; the set has no findings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from pathlib import Path
@@ -63,6 +64,14 @@ def names_from(
             for record in records
         ]
     return [relative(out.parent, source / record.file) for record in records]
+
+
+def records_from(folder: Path, records: Sequence[Record], paths: Sequence[str]) -> list[Record]:
+    """Return the records with file names relative to `folder`; `paths` are those of the files."""
+    return [
+        dataclasses.replace(record, file=relative(folder, path))
+        for record, path in zip(records, paths, strict=True)
+    ]
 
 
 @functools.cache

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from cxr_models.records.choices import Choices
 
 MANIFEST_COLUMNS = frozenset((*COLUMNS, *HEADER_COLUMNS))
-_OF_HEADERS = frozenset(("patient", "view", *HEADER_COLUMNS))
+# Columns that DICOM headers fill where the set states nothing, without `patient`: records contain
+# another name of the patient, so `cxr_models.records.header_patients` compares patients.
+HEADER_FIELDS = frozenset(("view", *HEADER_COLUMNS))
+OF_HEADERS = HEADER_FIELDS | {"patient"}
 NOT_ASKED_FOR = "not asked for"  # end of the reason if a choice of the user or a default decides
 
 
@@ -51,7 +54,7 @@ def reason_to_leave_out(image: _Image, choices: Choices, *, header_unread: bool 
         return f"modality {image.modality or 'unknown'} {NOT_ASKED_FOR}"
     for column, values in choices.where.items():
         value = value_of(image, column)
-        if value not in values and (value or not header_unread or column not in _OF_HEADERS):
+        if value not in values and (value or not header_unread or column not in OF_HEADERS):
             return f"{column} {value!r} {NOT_ASKED_FOR}"
     return ""
 
@@ -66,5 +69,5 @@ def value_of(image: _Image, column: str) -> str:
     if column.startswith(FINDING):
         return dict(image.findings).get(column.removeprefix(FINDING), "")
     if column in MANIFEST_COLUMNS:
-        return str(getattr(image, column, ""))
+        return str(getattr(image, column, "")).strip()  # as in the record of a row
     return dict(image.kept).get(column, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -86,17 +87,32 @@ def with_shared_ids(records: Sequence[Record]) -> list[Record]:
         sources[same].add(record.source)
     shared = [same if same and len(sources[same]) > 1 else None for same in ids]
     roots = connect(len(records), [*ties_of_records(records), *_ties_of_equals(shared)])
+    joined = (root for root, name in zip(roots, shared, strict=True) if name is not None)
+    return with_new_groups(records, roots, joined, prefix="s")
+
+
+def with_new_groups(
+    records: Sequence[Record], roots: Sequence[int], joined: Iterable[int], *, prefix: str
+) -> list[Record]:
+    """Give one new group to all records of a component, in each of several components.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        The records.
+    roots : sequence of int
+        Component of each record, from `connect`.
+    joined : iterable of int
+        The components that get a group. The order is that of the numbers in the names of groups.
+    prefix : str
+        Start of the names of the new groups. Names that `records` have are not used again.
+    """
     groups = {record.group for record in records}
-    names: dict[int, str] = {}
-    number = 0
-    for root, name in zip(roots, shared, strict=True):
-        if name is not None and root not in names:
-            while f"s{number:06d}" in groups:
-                number += 1
-            names[root] = f"s{number:06d}"
-            number += 1
+    numbers = itertools.count()
+    free = (name for name in map((prefix + "{:06d}").format, numbers) if name not in groups)
+    names = {root: next(free) for root in dict.fromkeys(joined)}
     return [
-        dataclasses.replace(record, group=names.get(root, record.group))
+        dataclasses.replace(record, group=names[root]) if root in names else record
         for record, root in zip(records, roots, strict=True)
     ]
 

@@ -52,6 +52,9 @@ class RunFacts:
     # optimizer, loss: class and options, or name of a function, if the caller gave its own part
     optimizer: str | None = None
     loss: str | None = None
+    precision: str | None = None  # dtype policy of Keras; earlier versions did not write it
+    # number of epochs of each phase that a callback of the caller has ended
+    stopped: dict[str, int] | None = None
     features: tuple[float, ...] | None = None  # features of one image, by a registered backbone
     # earlier versions kept the best epoch of the last phase and did not write this field
     kept: KeptEpoch | None = None

@@ -134,15 +134,20 @@ def _split_of(folder: RunFolder, facts: RunFacts, given: str | os.PathLike[str] 
     kept = folder.split_file
     if given is not None:
         split = read_split(given)
-    elif kept.is_file() and facts.split_root is not None:
+    else:
+        if not kept.is_file():
+            raise ValueError(
+                f"`RUN` must hold the {kept.name} it was trained on; got {str(folder.path)!r}, "
+                f"which does not. Copy that split to {str(kept)!r}."
+            )
+        if facts.split_root is None:
+            raise ValueError(
+                f"`split_root` must be stated; got {str(folder.facts_file)!r}, where it is null or "
+                f"missing. Write there the folder that the file names in {kept.name} start from."
+            )
         split = read_split(kept)
         manifest = dataclasses.replace(split.manifest, root=Path(facts.split_root))
         split = dataclasses.replace(split, manifest=manifest)
-    else:
-        raise ValueError(
-            f"`RUN` must hold the {kept.name} it was trained on; got {str(folder.path)!r}, which "
-            "does not. Name it with --split."
-        )
     if split.hash != facts.split_sha256:
         raise ValueError(
             f"`split` must be the one that the run was trained on; got {str(given or kept)!r}, "

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.io.atomic import replace_atomically, write_content_atomically
 from cxr_models._typed_json import converted, from_json, read_object, to_json
-from cxr_models.config import RunConfig
+from cxr_models.config import RunConfig, with_absolute_weights
 from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
 
 if TYPE_CHECKING:
@@ -188,8 +188,9 @@ class RunFolder:
                 "`--out` must hold config.json and run.json as training wrote them; got "
                 f"{str(self.path)!r}: {error}"
             ) from error
-        if earlier != config or facts.split_sha256 != split_sha256:
-            what = "other settings" if earlier != config else "another split"
+        has_settings = _are_equal(earlier, config)
+        if not has_settings or facts.split_sha256 != split_sha256:
+            what = "another split" if has_settings else "other settings"
             raise ValueError(
                 f"`--out` must be a new folder, or that of the same run to resume it; got "
                 f"{str(self.path)!r}, whose run has {what}."
@@ -197,7 +198,7 @@ class RunFolder:
 
     def _has_settings(self, config: RunConfig) -> bool:
         try:
-            return self.read_config() == config
+            return _are_equal(self.read_config(), config)
         except ValueError:
             return False
 
@@ -219,6 +220,10 @@ class RunFolder:
     def write_kept(self, row: EpochRow) -> None:
         """Write the epoch of the best weights into run.json."""
         self._add_fact("kept", to_json(converted(KeptEpoch, row)))
+
+    def write_stop(self, phase: str, epochs: int) -> None:
+        """Write into run.json that a callback of the caller ended `phase` after `epochs` epochs."""
+        self._add_fact("stopped", {**(self.read_facts().stopped or {}), phase: epochs})
 
     def write_features(self, features: Sequence[float]) -> None:
         """Write the features of one image, from a registered backbone, into run.json."""
@@ -322,3 +327,8 @@ class RunFolder:
         """Save weights atomically: `path` contains the old weights or the new weights, complete."""
         with replace_atomically(path) as temporary:
             model.save_weights(temporary, overwrite=True)
+
+
+def _are_equal(stored: RunConfig, config: RunConfig) -> bool:
+    """Return whether settings are equal; earlier versions stored the path of weights as typed."""
+    return with_absolute_weights(stored) == with_absolute_weights(config)

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr_models.config import NO_WEIGHTS_FILE
 from cxr_models.records.manifest import read_manifest
 from cxr_models.records.overlap import Part, SeenImages, decoded_once
 from cxr_models.runs.folder import RunFolder
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from cxr_models.records.manifest import Manifest
     from cxr_models.records.overlap import Overlap
     from cxr_models.records.splits import Split
-
-_NO_FILE = ("imagenet", "none")
 
 
 def starting_splits(
@@ -52,10 +51,13 @@ def starting_splits(
         If files of such a run cannot be read.
     """
     splits: dict[str, Manifest] = {}
-    while weights not in _NO_FILE:
+    while weights not in NO_WEIGHTS_FILE:
         if not Path(weights).is_file():
+            why = "it is gone"
+            if not os.path.isabs(weights):  # of a run that an earlier version trained
+                why = "the working folder has no such file"
             if say is not None:
-                say(f"what {weights}, the start of a run, has seen is not known: it is gone")
+                say(f"WARNING: what {weights}, the start of a run, has seen is not known: {why}")
             break
         folder = _run_of(Path(weights))
         if folder is None or os.path.realpath(folder.path) in splits:

@@ -14,6 +14,7 @@ from cxr_models.training.findings import check_known
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
     from cxr_models.config import ModelConfig, RunConfig
     from cxr_models.records.manifest import Manifest
@@ -67,6 +68,25 @@ def check_epochs(config: RunConfig) -> None:
         raise ValueError(
             f"`cache_features` must be 0 with weights none, where nothing is frozen; got "
             f"{training.cache_features!r}. Leave --cache-features out, or give pretrained weights."
+        )
+
+
+def check_given_epochs(given: Iterable[str], config: RunConfig) -> None:
+    """Raise ValueError if epochs of fine-tuning were asked for, and nothing is fine-tuned.
+
+    Parameters
+    ----------
+    given : iterable of str
+        Names of the settings that the user gave. The default of `epochs_fine_tune` is allowed.
+    config : RunConfig
+        All settings.
+    """
+    epochs = config.training.epochs_fine_tune
+    if config.model.weights == "none" and epochs and "training.epochs_fine_tune" in given:
+        raise ValueError(
+            "`epochs_fine_tune` is only allowed with pretrained weights; got "
+            f"{epochs!r} and weights none, with which `epochs_head` counts all epochs. Leave it "
+            "out, or give pretrained weights."
         )
 
 

@@ -23,7 +23,8 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Callback that makes a phase resumable.
 
     Its decisions depend only on the settings, the epoch and the history. A resumed run therefore
-    makes the same decisions as an uninterrupted run.
+    makes the same decisions as an uninterrupted run. Callbacks of the caller must come before this
+    callback, so that the backup contains the learning rate that they set, and a stop is stored.
 
     Parameters
     ----------
@@ -63,14 +64,22 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._rows = history
         self._monitor = monitor
         self._started = 0.0
+        self._rate = learning_rate  # of the last step
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Set the random state of every layer from the seed and the epoch."""
         self._started = time.perf_counter()
         set_random_states(self.model, f"{self._training.seed}/{self._phase}/{epoch}")
 
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Keep the learning rate of the epoch, which callbacks of the caller change at its end."""
+        self._rate = self._current_rate()
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the history, then the backup, then the best weights if this epoch is the best.
+
+        At a plateau the learning rate is lowered; it is never raised. A stop by another callback is
+        stored in run.json, because a resumed run does not have the state of that callback.
 
         The order makes interruptions harmless. An epoch without a backup is trained again after
         resuming, and has not changed the best weights. If the run stops after the backup, resuming
@@ -82,7 +91,7 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
             EpochRow(
                 phase=self._phase,
                 epoch=epoch,
-                learning_rate=float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+                learning_rate=self._rate,
                 **{name: float(logs[name]) for name in names},
                 seconds=round(time.perf_counter() - self._started, 3),
             )
@@ -91,22 +100,32 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         rows = [row for row in self._rows if row.phase == self._phase]
         scores = scores_of(rows, self._monitor)
         decision = decide_after_epochs(scores, self._learning_rate, self._training)
-        self.model.optimizer.learning_rate = decision.learning_rate
-        if decision.stop:
+        before = decide_after_epochs(scores[:-1], self._learning_rate, self._training)
+        if decision.learning_rate != before.learning_rate:
+            lower = min(decision.learning_rate, self._current_rate())
+            self.model.optimizer.learning_rate = lower
+        if self.model.stop_training:
+            self._folder.write_stop(self._phase, epoch + 1)
+        elif decision.stop:
             self.model.stop_training = True
         self._folder.save_backup(self.model, self._number, epoch + 1)
         if decision.best_epoch == epoch:
             self._folder.save_weights(self.model, self._folder.best_of(self._phase))
 
+    def _current_rate(self) -> float:
+        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
 
 def set_random_states(model: keras.Model, key: str) -> None:
     """Set the random state of every layer that has a `seed_generator` or a `generator`.
 
-    The state is computed from `key` and the name of the layer.
+    The state is computed from `key` and the place of the layer, counted from the output, so that
+    the head alone has the states of the head of a whole classifier. The name would not do, because
+    Keras numbers layers without a name by how many such layers the process has made.
     """
-    for layer in model.layers:
+    for place, layer in enumerate(reversed(model.layers)):
         for name in ("seed_generator", "generator"):
             generator = getattr(layer, name, None)
             if isinstance(generator, keras.random.SeedGenerator):
-                state = zlib.crc32(f"{key}/{layer.name}".encode())
+                state = zlib.crc32(f"{key}/{place}".encode())
                 generator.state.assign(np.array([state & 0x7FFFFFFF, 0]))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
 
+from cxr_models.training.part_texts import lacks_options, text_of
+
 if TYPE_CHECKING:
+    from cxr_models.config import TrainingConfig
     from cxr_models.runs.folder import RunFolder
 
 _SHOWN = 200  # largest number of characters of a description in an error message
@@ -21,20 +23,24 @@ class OwnParts:
     Parameters
     ----------
     callbacks : tuple of keras.callbacks.Callback, default ()
-        Further callbacks. Keras calls them in each phase, after the callbacks of this package. A
-        learning rate that they set holds until the end of the next epoch.
+        Further callbacks. Keras calls them in each phase, before the callbacks of this package. A
+        learning rate that they set holds until they or a plateau change it, and a resumed run keeps
+        it. A phase that they end is not trained further by a resumed run. Their own state is not
+        stored. ``BackupAndRestore`` is not allowed.
     optimizer : keras.optimizers.Optimizer or callable, optional
         An optimizer, which is copied for each phase and keeps its own learning rate. Or a function
         from the learning rate of a phase to an optimizer, such as ``keras.optimizers.SGD``. None
         uses Adam.
     loss : str, keras.losses.Loss or callable, optional
-        Loss for `keras.Model.compile`. The setting `positive_weights` has no effect on it. None
+        Loss for `keras.Model.compile`. It is not allowed with the setting `positive_weights`. None
         uses the loss of the task.
 
     Raises
     ------
     TypeError
         If a part has another type.
+    ValueError
+        If a callback is a ``BackupAndRestore``.
     """
 
     callbacks: tuple[Any, ...] = ()
@@ -45,6 +51,11 @@ class OwnParts:
         for callback in self.callbacks:
             if not isinstance(callback, keras.callbacks.Callback):
                 raise TypeError(f"`callbacks` must be Keras callbacks; got {callback!r}.")
+            if isinstance(callback, keras.callbacks.BackupAndRestore):
+                raise ValueError(
+                    "`callbacks` must not have a BackupAndRestore, whose epochs would contradict "
+                    "those of the run; got one. Leave it out: the folder of the run has a backup."
+                )
         given = self.optimizer
         if not (given is None or isinstance(given, keras.optimizers.Optimizer) or callable(given)):
             raise TypeError(
@@ -66,12 +77,18 @@ class OwnParts:
         TypeError
             If the function of the caller does not return an optimizer.
         ValueError
-            If the learning rate of the optimizer is a schedule.
+            If the learning rate of the optimizer is a schedule, or the optimizer cannot be copied.
         """
         given = self.optimizer
         if given is None:
             return keras.optimizers.Adam(float(learning_rate))
         if isinstance(given, keras.optimizers.Optimizer):
+            if lacks_options(given):
+                raise ValueError(
+                    "`optimizer` must be of a class whose get_config returns all options, because "
+                    f"each phase copies it; got {type(given).__name__}, which has no get_config of "
+                    "its own. Add one, or give a function from a learning rate to the optimizer."
+                )
             made = type(given).from_config(given.get_config())
         else:
             made = given(float(learning_rate))
@@ -91,17 +108,27 @@ class OwnParts:
     def described(self, learning_rate: float) -> tuple[str | None, str | None]:
         """Return descriptions of the optimizer and the loss; None for a part that is the default.
 
-        An optimizer or a loss object is described by the name of its class and by its `get_config`.
-        Any other callable is described by its module and name. Two lambdas of a module, two
-        `functools.partial` objects, and two objects of a class whose `get_config` lacks an option
-        therefore have equal descriptions.
+        A name of a loss is its own description; `text_of` describes all others.
         """
-        optimizer = loss = None
+        optimizer = None
         if self.optimizer is not None:
-            optimizer = _text_of(self.optimizer_of(learning_rate))
-        if self.loss is not None:
-            loss = self.loss if isinstance(self.loss, str) else _text_of(self.loss)
-        return optimizer, loss
+            optimizer = text_of(self.optimizer_of(learning_rate))
+        return optimizer, self._described_loss()
+
+    def _described_loss(self) -> str | None:
+        if self.loss is None or isinstance(self.loss, str):
+            return self.loss
+        return text_of(self.loss)
+
+    def check_settings(self, training: TrainingConfig) -> None:
+        """Raise ValueError if the settings weight the positives of a loss that is the caller's."""
+        if self.loss is not None and training.positive_weights:
+            raise ValueError(
+                "`loss` is only allowed without training.positive_weights, which weights the "
+                f"positives of the default loss only; got {_shown(self._described_loss())}. Weight "
+                "positives in your loss and leave training.positive_weights out, or leave `loss` "
+                "out."
+            )
 
     def check_resumed(self, folder: RunFolder, learning_rate: float) -> None:
         """Raise ValueError if the run in `folder` was started with another optimizer or loss.
@@ -121,19 +148,6 @@ class OwnParts:
                     f"with, {_shown(old)}; got {_shown(new)}. Give the same one to go on with the "
                     "run, or name a new folder."
                 )
-
-
-def _text_of(part: Any) -> str:
-    """Return a description: class and options of an optimizer or loss, or name of a function."""
-    if hasattr(part, "get_config"):
-        config = {
-            name: value
-            for name, value in part.get_config().items()
-            if name != "name" and value is not None
-        }
-        return f"{type(part).__name__} {json.dumps(config, sort_keys=True, default=repr)}"
-    name = getattr(part, "__qualname__", type(part).__qualname__)
-    return f"{getattr(part, '__module__', '')}.{name}"
 
 
 def _shown(text: str | None) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib.metadata
 import itertools
 import math
 import platform
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,8 +16,8 @@ import keras
 import tensorflow as tf
 
 import cxr_enhance
-from cxr_models._typed_json import converted
 from cxr_models.backbones import BACKBONES
+from cxr_models.config import with_absolute_weights
 from cxr_models.inputs.pipeline import (
     class_weights,
     evaluation_batches,
@@ -26,21 +26,28 @@ from cxr_models.inputs.pipeline import (
 )
 from cxr_models.inputs.targets import targets_of
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
+from cxr_models.networks.load import load_classifier
 from cxr_models.networks.own_network import features_of_sample
 from cxr_models.records.splits import lacking_labels
-from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
-from cxr_models.runs.finished import class_names_of, file_sha256, keep_split
+from cxr_models.runs.facts import EpochRow, RunFacts
+from cxr_models.runs.finished import FinishedRun, class_names_of, file_sha256, keep_split
 from cxr_models.runs.folder import RunFolder
 from cxr_models.runs.warm_start import check_warm_start
 from cxr_models.training.cached_features import FeatureExtractor, feature_batches, head_model
 from cxr_models.training.checks import check_run
+from cxr_models.training.computation import (
+    adding_in_order,
+    check_shares,
+    computing_in,
+    policy_of,
+    sharing_batches,
+)
 from cxr_models.training.epoch_callback import EpochCallback
 from cxr_models.training.findings import lines_on_findings, weights_of_positives
 from cxr_models.training.objective import loss_of, metrics_of
 from cxr_models.training.own_parts import OwnParts
 from cxr_models.training.progress import Progress, StepReport
 from cxr_models.training.schedule import (
-    best_epochs,
     decide_after_epochs,
     kept_epoch,
     monitor_of,
@@ -49,12 +56,11 @@ from cxr_models.training.schedule import (
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from cxr_models.config import RunConfig, TrainingConfig
+    from cxr_models.config import RunConfig
     from cxr_models.inputs.targets import Targets
     from cxr_models.records.splits import Split
-    from cxr_models.training.schedule import Monitor
 
 
 class Phase(NamedTuple):
@@ -99,12 +105,14 @@ def train(
 ) -> keras.Model:
     """Train a classifier, or resume an interrupted start of the same run.
 
+    A run that has ended is loaded and neither trained nor changed.
+
     Parameters
     ----------
     split : Split
         Split of the run. Its parts train and val are used.
     config : RunConfig
-        All settings.
+        All settings. The path of a weights file is stored as an absolute path.
     out : str or PathLike
         Folder of the run: a new folder, or the folder of the same run.
     own : OwnParts, optional
@@ -140,32 +148,58 @@ def train(
     """
     folder = RunFolder(path=Path(out))
     names = split.class_names()
+    stored_config = with_absolute_weights(config)
     check_run(split, config, out)
     own = own or OwnParts()
     own.check_resumed(folder, config.training.learning_rate_head)
+    if folder.best_weights.is_file():  # they may have been evaluated, so they must not change
+        return load_classifier(
+            FinishedRun(
+                folder=folder,
+                config=config,
+                labels=names,
+                split=split,
+                weights_sha256=file_sha256(folder.best_weights),
+            )
+        )
     parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
-    facts = _facts(split, config, names, own)
-    if not folder.facts_file.exists():  # a resumed run was checked when it began
+    facts = _facts(split, stored_config, names, own)
+    policy = facts.precision or "float32"
+    if folder.facts_file.exists():
+        begun = folder.read_facts()
+        _check_same_weights(folder, begun, facts)
+        policy = begun.precision or policy
+        if policy != facts.precision and say is not None:
+            say(f"computing in {policy}, as the run began; a new run would use {facts.precision}")
+    else:  # a resumed run was checked when it began
+        own.check_settings(config.training)
         overlaps = check_warm_start(split, config.model.weights, say=say)
         if overlaps:
             facts = dataclasses.replace(facts, overlaps=overlaps)
-    if config.data.cache_dir is not None:
-        Path(config.data.cache_dir).mkdir(parents=True, exist_ok=True)
-    if config.data.deterministic:
-        tf.config.experimental.enable_op_determinism()
+    cache = None if config.data.cache_dir is None else Path(config.data.cache_dir)
+    if cache is not None and not cache.resolve().is_relative_to(folder.path.resolve()):
+        cache.mkdir(parents=True, exist_ok=True)
     steps = math.ceil(len(parts["train"].paths) / config.training.batch_size)
     if say is not None:
         for line in _lines_on_labels(split, config, parts["train"].targets):
             say(line)
-    with _precision(config.training), _scope(devices), plain_errors():
-        _check_shares(config.training, parts, tf.distribute.get_strategy().num_replicas_in_sync)
+    with (
+        adding_in_order(config.data.deterministic),
+        computing_in(policy),
+        sharing_batches(devices),
+        plain_errors(),
+    ):
+        sizes = {name: len(part.paths) for name, part in parts.items()}
+        check_shares(config.training, sizes, tf.distribute.get_strategy().num_replicas_in_sync)
         if say is not None:
             say(f"building the network: {config.model.backbone}, weights {config.model.weights}")
         outputs = len(class_names_of(config, names))
         model = build_classifier(config, outputs, steps_per_epoch=steps)
         # All settings are checked by now, so that a refused run leaves no folder.
-        folder.begin(config, facts)
+        folder.begin(stored_config, facts)
         keep_split(folder.path, split)
+        if cache is not None:  # inside of the folder, which had to be new
+            cache.mkdir(parents=True, exist_ok=True)
         history = folder.read_history()
         backup = folder.newest_backup()
         best: dict[str, list[Any]] = {}  # best weights of each phase
@@ -183,12 +217,29 @@ def train(
                     model, phase, number, parts, config, folder, history, resumed, shown, own
                 )
             best[phase.name] = model.get_weights()
-        _keep_best(model, folder, history, best, monitor_of(config.model))
+        kept = kept_epoch(history, monitor_of(config.model))
+        if kept is not None:
+            model.set_weights(best[kept.phase])
+            folder.write_kept(kept)
         if config.model.backbone not in BACKBONES:
             features = features_of_sample(model)
             if all(map(math.isfinite, features)):  # they are not finite if the training diverged
                 folder.write_features(features)
+        folder.save_weights(model, folder.best_weights)  # the last file: the run has ended
     return model
+
+
+def _check_same_weights(folder: RunFolder, begun: RunFacts, now: RunFacts) -> None:
+    """Raise ValueError if the file of the starting weights has changed since the run began.
+
+    `run.json` names the earlier content, and only that content was compared with val and test.
+    """
+    if begun.weights_sha256 is not None and begun.weights_sha256 != now.weights_sha256:
+        raise ValueError(
+            f"`weights` must have the content that the run in {str(folder.path)!r} was begun with; "
+            f"got {now.weights!r}, which has changed. Put the earlier file back, or name a new "
+            "folder."
+        )
 
 
 def _lines_on_labels(split: Split, config: RunConfig, targets: Targets) -> list[str]:
@@ -197,27 +248,6 @@ def _lines_on_labels(split: Split, config: RunConfig, targets: Targets) -> list[
         return lines_on_findings(config, targets)
     labels = sorted(lacking_labels(split.manifest.records, ["train"]).get("train", ()))
     return [f"train has no image of {label}, which cannot be learned" for label in labels]
-
-
-def _keep_best(
-    model: keras.Model,
-    folder: RunFolder,
-    history: Sequence[EpochRow],
-    best: dict[str, list[Any]],
-    monitor: Monitor,
-) -> None:
-    """Set the best weights of all phases in `model`, and save the weights and their epoch."""
-    kept = kept_epoch(history, monitor)
-    if kept is not None and folder.best_weights.exists():
-        # The run had ended and may have been evaluated, so its weights must not change.
-        last = best_epochs(history, monitor)[-1]
-        stated = folder.read_facts().kept or converted(KeptEpoch, last)
-        same = (row for row in history if converted(KeptEpoch, row) == stated)
-        kept = next(same, kept)
-    if kept is not None:
-        model.set_weights(best[kept.phase])
-        folder.write_kept(kept)
-    folder.save_weights(model, folder.best_weights)
 
 
 def _part_of(split: Split, name: str, class_names: Sequence[str], config: RunConfig) -> _Part:
@@ -260,20 +290,22 @@ def _run_phase(
     monitor = monitor_of(config.model)
     scores = scores_of([row for row in history if row.phase == phase.name], monitor)
     decision = decide_after_epochs(scores, phase.learning_rate, training)
+    stopped = folder.read_facts().stopped or {}
+    epochs = min(phase.epochs, stopped.get(phase.name, phase.epochs))
     if resumed is not None:
-        trained.load_weights(resumed[0])
+        _load_backup(trained, resumed[0])
         done = resumed[2]
         # The run may have stopped after the backup, before the best weights were saved.
         if decision.best_epoch == done - 1:
             folder.save_weights(trained, folder.best_of(phase.name))
-    if done < phase.epochs and not decision.stop:
+    if done < epochs and not decision.stop:
         if shown.say is not None:
-            shown.say(f"phase {phase.name}: epochs {done + 1} to {phase.epochs}")
+            shown.say(f"phase {phase.name}: epochs {done + 1} to {epochs}")
         batches, validation = _batches(model, parts, config, trained is not model, done, shown)
         steps = math.ceil(len(parts["train"].paths) / training.batch_size)
         progress = Progress(
             phase=phase.name,
-            epochs=phase.epochs,
+            epochs=epochs,
             steps=steps,
             watch=shown.watch,
             say=shown.say,
@@ -292,13 +324,36 @@ def _run_phase(
             batches,
             steps_per_epoch=steps,
             validation_data=validation,
-            epochs=phase.epochs,
+            epochs=epochs,
             initial_epoch=done,
-            callbacks=[epoch_callback, progress, board, *own.callbacks],
+            callbacks=[*own.callbacks, epoch_callback, progress, board],
             shuffle=False,
             verbose=0,
         )
     trained.load_weights(folder.best_of(phase.name))
+
+
+def _load_backup(model: keras.Model, path: Path) -> None:
+    """Load weights and optimizer of a backup.
+
+    Raises
+    ------
+    ValueError
+        If the backup is of another optimizer. Keras only warns of that, and leaves the optimizer
+        as it began.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.load_weights(path)
+    for warning in caught:
+        if "Skipping variable loading for optimizer" in str(warning.message):
+            raise ValueError(
+                "`training.precision` must compute as the run began; got the backup "
+                f"{str(path)!r}, whose optimizer has other variables. A run that an earlier "
+                "version began on a GPU can only be resumed on a GPU, and one begun on a CPU only "
+                "on a CPU. Resume it on such a machine, or name a new folder."
+            )
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def _trained_part(model: keras.Model, phase: Phase, config: RunConfig) -> keras.Model:
@@ -374,49 +429,5 @@ def _facts(split: Split, config: RunConfig, names: Sequence[str], own: OwnParts)
         },
         optimizer=optimizer,
         loss=loss,
+        precision=policy_of(config.training),
     )
-
-
-@contextlib.contextmanager
-def _precision(training: TrainingConfig) -> Iterator[None]:
-    """Set the dtype policy of Keras within the block.
-
-    For "auto", TensorFlow is asked for GPUs, with every backend of Keras.
-    """
-    policy = training.precision
-    if policy == "auto":
-        policy = "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def _check_shares(training: TrainingConfig, parts: dict[str, _Part], devices: int) -> None:
-    """Raise ValueError unless the first batch of each part can be divided equally among devices.
-
-    Keras builds the model with the mean of the shares, which must have equal sizes.
-    """
-    for name, part in parts.items():
-        first = min(training.batch_size, len(part.paths))
-        if first % devices:
-            raise ValueError(
-                f"`batch_size` must be a multiple of the number of devices, {devices}, and no more "
-                f"than the {len(part.paths)} images of {name}; got {training.batch_size!r}."
-            )
-
-
-def _scope(devices: Sequence[str] | None) -> Any:
-    """Return the context that distributes batches over `devices`, or over all GPUs if several."""
-    if keras.backend.backend() != "tensorflow":
-        if devices is not None:
-            raise ValueError(
-                f"`devices` must be None with the {keras.backend.backend()} backend; got "
-                f"{list(devices)!r}."
-            )
-        return contextlib.nullcontext()
-    if devices is None and len(tf.config.list_logical_devices("GPU")) < 2:
-        return contextlib.nullcontext()
-    return tf.distribute.MirroredStrategy(devices).scope()

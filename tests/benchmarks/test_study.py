@@ -1,5 +1,6 @@
 """The study's results: what is published of a run, how arms are compared, which cells are empty."""
 
+import dataclasses
 import json
 import shutil
 
@@ -16,6 +17,7 @@ from cxr_models.evaluation.stored import stored_sets, write_evaluation
 from cxr_models.records.manifest import Manifest, Record
 from cxr_models.records.overlap import Overlap, Shared
 from cxr_models.runs.facts import EpochRow, RunFacts
+from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
 from tests.helpers.predicted import CLASSES, ORIGIN, make_predictions
 
@@ -47,8 +49,9 @@ def write_run(folder, config, rng):
     run.write_history(
         [EpochRow(phase="scratch", epoch=0, learning_rate=1e-3, seconds=5.0, **values)]
     )
+    origin = dataclasses.replace(ORIGIN, config_sha256=file_sha256(run.config_file))
     sets = [
-        make_predictions(rng, name=name, overlap=OVERLAP)
+        make_predictions(rng, name=name, overlap=OVERLAP, origin=origin)
         for name in ("train", "val", "test", "external")
     ]
     (folder / "evaluation").mkdir()
@@ -128,9 +131,11 @@ def test_what_a_run_predicted_is_read_once(work, monkeypatch):
 
 def test_arms_of_other_settings_are_not_compared(work, tmp_path):
     shutil.copytree(work, tmp_path / "work")
-    config = tmp_path / "work" / "arms" / "raw-2" / "config.json"
-    changed = RunConfig.from_json(config.read_text()).with_setting("training.epochs_head", 3)
-    config.write_text(changed.to_json())
+    folder = tmp_path / "work" / "arms" / "raw-2"
+    config = RunConfig.from_json((folder / "config.json").read_text())
+    shutil.rmtree(folder)
+    rng = np.random.default_rng(0)
+    write_run(folder, config.with_setting("training.epochs_head", 3), rng)
     with pytest.raises(ValueError, match="must hold arms of equal settings; those of enhanced"):
         collect.arms_compared(tmp_path / "work")
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_models import Record, read_manifest, write_manifest
-from cxr_models._cells import escape_formula, original_cell
+from cxr_models._cells import CsvWriter, escape_formula, original_cell
 from cxr_models.evaluation.predictions import read_predictions, write_predictions
 from cxr_models.inference.predict_files import Row, write_rows
 from cxr_models.records.manifest import Manifest
@@ -21,6 +21,29 @@ HARMLESS = ["a.png", "-5", "+4.5e3", "'quoted'", "", "a=b", "'", "patient-1"]
 @pytest.mark.parametrize("cell", FORMULAS)
 def test_what_could_be_a_formula_is_written_behind_an_apostrophe(cell):
     assert escape_formula(cell) == f"'{cell}"
+
+
+def test_cells_with_line_breaks_of_any_kind_are_read_as_they_were_written():
+    cells = ["a\rb", "c\nd", "e\r\nf", "\r", "g", 1]
+    body = io.StringIO()
+    writer = CsvWriter(body)
+    writer.writerow(cells)
+    writer.writerows([["g", 1]])
+    text = body.getvalue()
+    assert text.endswith(",g,1\ng,1\n")
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    assert rows == [[*cells[:-1], "1"], ["g", "1"]]
+
+
+def test_a_kept_cell_with_a_carriage_return_survives_tables_and_manifests(tmp_path, rng):
+    record = Record(file="a.png", label="covid", kept=(("note", "first\rsecond"),))
+    write_manifest(tmp_path / "m.csv", [record])
+    assert read_manifest(tmp_path / "m.csv").records == (record,)
+    one = make_predictions(rng, labels=["covid"])
+    manifest = Manifest(records=(record,), root=one.manifest.root)
+    one = dataclasses.replace(one, name="clinic", kind="external", manifest=manifest)
+    write_predictions(tmp_path / "p.csv", one)
+    assert read_predictions(tmp_path / "p.csv").manifest.records == (record,)
 
 
 @pytest.mark.parametrize("cell", HARMLESS)

@@ -1,16 +1,20 @@
 """What a user named is written to only if nothing of anybody's is lost by it."""
 
+import dataclasses
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cxr_enhance import read_image, write_image
-from cxr_models._outputs import check_output, replaces_output
+from cxr_models._outputs import check_output, check_separate, replaces_output
 from cxr_models.explain.overlay_files import EXPLANATIONS, write_picture
+from cxr_models.inference.predict_files import TABLE, Row, write_finding_rows, write_rows
 from cxr_models.records.index import SKIPPED
 from cxr_models.records.manifest import MANIFEST, Record, write_manifest
 from cxr_models.records.splits import SPLIT, write_split
+from tests.helpers.permissions import needs_permissions
 from tests.helpers.radiographs import draw
 
 RECORD = Record(file="a.png", label="covid", split="train", pixels="d1:0")
@@ -40,6 +44,47 @@ def test_a_name_that_goes_up_from_no_folder_is_refused_and_makes_none(tmp_path):
     assert only(tmp_path) == []
     (tmp_path / "new").mkdir()
     check_output(path, MANIFEST, overwrite=False)
+
+
+@pytest.mark.parametrize(
+    "name", ["A, b", 'a "b"', "a\nb", "a\r\nb", "\N{GREEK SMALL LETTER ALPHA}"]
+)
+def test_tables_are_recognised_whatever_their_findings_are_called(tmp_path, name):
+    findings = ((name, "1"), ("Mass", "0"))
+    write_manifest(tmp_path / "m.csv", [dataclasses.replace(RECORD, findings=findings)])
+    check_output(tmp_path / "m.csv", MANIFEST, overwrite=True)
+    rows = [Row(file="a\udcff.png", probabilities=(0.25, 0.75), error="")]
+    for number, write in enumerate((write_rows, write_finding_rows)):
+        path = tmp_path / f"{number}.csv"
+        write(path, rows, (name, "Mass"), calibrated=False)
+        write(path, rows, (name, "Mass"), calibrated=False, overwrite=True)
+
+
+@pytest.mark.parametrize("content", [b"a" * 200_000 + b"\n", b'"' + b"a\n" * 200_000, b"a\rb\n"])
+def test_a_file_that_is_no_table_is_kept(tmp_path, content):
+    path = tmp_path / "mine.csv"
+    path.write_bytes(content)
+    for kind in (MANIFEST, TABLE):
+        with pytest.raises(ValueError, match="which is neither"):
+            check_output(path, kind, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["mine.txt/m.csv", "mine.txt/new/m.csv", "gone/new/m.csv"])
+def test_a_place_without_a_folder_is_refused_before_the_work(tmp_path, name):
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"`--out` must be in a folder, or where.*is no folder"):
+        check_output(tmp_path / name, MANIFEST, overwrite=False)
+    with pytest.raises(ValueError, match="is no folder"):
+        check_output(tmp_path / name, EXPLANATIONS, overwrite=True)
+
+
+@needs_permissions
+@pytest.mark.parametrize("name", ["closed/m.csv", "closed/new/m.csv"])
+def test_a_folder_that_nobody_may_write_to_is_refused_before_the_work(tmp_path, name):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(ValueError, match=r"you may not write to .*closed'\. Choose another folder"):
+        check_output(tmp_path / name, MANIFEST, overwrite=False)
 
 
 @pytest.mark.parametrize("text", ["", "file,label\na.png,covid\n", "file,label", "\xff\xd8", "{}"])
@@ -161,3 +206,20 @@ def test_a_folder_that_holds_an_input_is_not_written_into(tmp_path):
     for source in (folder / "mean-covid.png", tmp_path / "scan.png"):
         with pytest.raises(ValueError, match="which is or holds the input"):
             check_output(folder, EXPLANATIONS, overwrite=True, inputs=[source])
+
+
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [("r/p.csv", "r"), ("r/a/p.csv", "link"), ("r", "r"), ("r", "r/shown"), ("r/p.csv", "r/a/..")],
+)
+def test_a_file_in_or_around_a_folder_of_the_same_command_is_refused_with_another_name(
+    tmp_path, monkeypatch, file, folder
+):
+    monkeypatch.chdir(tmp_path)
+    Path("link").symlink_to("r")
+    with pytest.raises(ValueError, match="`--explain` must be separate from `--out`") as caught:
+        check_separate(Path(file), Path(folder), folder_option="--explain")
+    _, cure, _ = str(caught.value).rsplit("'", 2)
+    check_separate(Path(file), Path(cure), folder_option="--explain")
+    check_separate(Path("r/p.csv"), Path("r/shown"), folder_option="--explain")
+    check_separate(Path("r-p.csv"), Path("r"), folder_option="--explain")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _TASKS_A_THREAD = 8  # submitted at once: enough to keep workers busy, few to drop at the end
 _CONNECT_TIMEOUT = "10s"
 _GRACE_S = 0.7
+_SAFE_PATH = "PYTHONSAFEPATH"
 
 
 class _RunEndedError(Exception):
@@ -105,6 +106,10 @@ class DaskEngine:
         cluster is closed if that takes less than a second. Otherwise `is_busy` becomes true, and
         the process may end without closing the cluster.
         """
+        with _no_modules_of_working_folder():
+            yield from self._started_cluster()
+
+    def _started_cluster(self) -> Iterator[Any]:
         client = cluster = None
         try:
             cluster = self._distributed.LocalCluster(
@@ -220,6 +225,24 @@ def _carry_out_on_worker(number: int, task: Task, job: Job, workspace: str) -> t
         os.replace(half, done)
         os.unlink(begun)
     return outcomes
+
+
+@contextlib.contextmanager
+def _no_modules_of_working_folder() -> Iterator[None]:
+    """Let Python processes that start during the block import no module of the working folder.
+
+    `multiprocessing` starts workers as ``python -c``, which searches the working folder first. That
+    folder may be an archive of files that strangers wrote, such as a ``pickle.py``.
+    """
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 def _kill_workers(client: Any, cluster: Any) -> None:

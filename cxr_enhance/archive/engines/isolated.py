@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.planned_files import PlannedFile
 
 _TIMEOUT_S = 600
+# The child imports modules from the same folders as this process, and not from its working folder,
+# which may be an archive of files that strangers wrote.
+_CHILD = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from cxr_enhance.archive.engines.isolated import answer; answer()"
+)
 _IMAGES_IN_TIME = 100  # images in one timeout; larger files of samples get longer timeouts
 
 
@@ -64,7 +71,7 @@ def _in_child(function: Callable[..., Any], arguments: tuple[Any, ...], timeout:
     try:
         # The child's own prints are dropped: they might quote a patient's data.
         child = subprocess.run(
-            [sys.executable, "-m", "cxr_enhance.archive.engines.isolated"],
+            [sys.executable, "-P", "-c", _CHILD, json.dumps(sys.path)],
             input=pickle.dumps((function, arguments)),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -80,6 +87,7 @@ def _in_child(function: Callable[..., Any], arguments: tuple[Any, ...], timeout:
     raise _ChildDiedError(f"quarantined: its worker died, and a process of its own {end}.")
 
 
-if __name__ == "__main__":
+def answer() -> None:
+    """Call the function on standard input, in the child; write its result to standard output."""
     function, arguments = pickle.loads(sys.stdin.buffer.read())
     sys.stdout.buffer.write(pickle.dumps(function(*arguments)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cxr_enhance.archive._cells import name_in_cell
 from cxr_enhance.archive.sources import check_names_columns, table_rows
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def read_records(path: str, column: str | None = None, root: str | None = None) 
         row = row[: len(columns)]  # `table_rows` has checked that further cells are empty
         if not row[file_index]:
             raise ValueError(f"`--records` must name a file in each row; got none in {where}.")
-        if not records.add(os.path.join(root, _without_apostrophe(row[file_index])), row):
+        if not records.add(os.path.join(root, name_in_cell(row[file_index], root)), row):
             raise ValueError(
                 f"`--records` must name each file once; got {row[file_index]!r} again in {where}."
             )
@@ -150,8 +151,3 @@ def _check_columns(columns: Sequence[str], path: str) -> None:
             f"`--records` must name a table without columns called {', '.join(sorted(_RESERVED))}, "
             f"which every sample has; got {', '.join(reserved)} in {path!r}. Rename them."
         )
-
-
-def _without_apostrophe(name: str) -> str:
-    """Remove the apostrophe that cxr-models writes before a cell that looks like a formula."""
-    return name[1:] if name[:1] == "'" and name[1:2] in ("=", "+", "-", "@", "'") else name

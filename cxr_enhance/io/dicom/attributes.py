@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from typing import TYPE_CHECKING
 
-from cxr_enhance.io._content import mapped_file
+from cxr_enhance.io._content import opened
 from cxr_enhance.io._signatures import HEAD_BYTES, image_format
 from cxr_enhance.io.dicom.elements import read_elements
-from cxr_enhance.io.dicom.values import BINARY_VRS
+from cxr_enhance.io.dicom.plugins import load_pydicom
+from cxr_enhance.io.dicom.values import BINARY_VRS, Values
 from cxr_enhance.io.options import check_name
 
 if TYPE_CHECKING:
-    import mmap
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from cxr_enhance.io.dicom.elements import Element
+    from cxr_enhance.io.dicom.elements import Element, Elements
 
 _LONGEST = 64  # characters, as the standard allows
 _MAX_VALUE_BYTES = 1024
 _PATIENT = 0x00100020
 _CODES = {"view": 0x00185101, "modality": 0x00080060, "sex": 0x00100040}
 _TEXTS = {"study": 0x0020000D, "age": 0x00101010, "manufacturer": 0x00080070}
+_PIXEL_REPRESENTATION, _BURNED_IN_ANNOTATION = 0x00280103, 0x00280301
+_KNOWN_TEXTS = frozenset((_PATIENT, _BURNED_IN_ANNOTATION, *_CODES.values(), *_TEXTS.values()))
 
 
 def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
@@ -54,23 +57,32 @@ def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
     image_info : Fields that describe the pixels; no field identifies a patient.
     """
     check_name(source, "source")
-    data = _dicom_content(source)
-    if data is None:
-        return {}
     try:
-        elements = read_elements(data).by_tag
+        elements = _elements_of(source)
     except ValueError as error:
         raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
-    attributes = {}
-    if _PATIENT in elements:
-        raw = bytes(elements[_PATIENT].value)
-        attributes["patient"] = raw.decode("utf-8", "surrogateescape").strip(" \0")
+    if elements is None:
+        return {}
+    by_tag = elements.by_tag
+    attributes = {"patient": patient_id(by_tag)}
     for name, tag in (_CODES | _TEXTS).items():
-        if tag in elements:
+        if tag in by_tag:
             attributes[name] = _text(
-                bytes(elements[tag].value[: 4 * _LONGEST]), is_code=name in _CODES
+                bytes(by_tag[tag].value[: 4 * _LONGEST]), is_code=name in _CODES
             )
     return {name: text for name, text in attributes.items() if text}
+
+
+def patient_id(by_tag: Mapping[int, Element]) -> str:
+    """Return PatientID as `pseudonym` expects it, so that one id has one pseudonym everywhere.
+
+    Bytes that are not UTF-8 are decoded with ``errors="surrogateescape"``; a backslash is a part of
+    the id. The character set that the header states does not count.
+    """
+    element = by_tag.get(_PATIENT)
+    if element is None:
+        return ""
+    return bytes(element.value).decode("utf-8", "surrogateescape").strip(" \0")
 
 
 def header_texts(
@@ -96,24 +108,40 @@ def header_texts(
         If the DICOM file is damaged, or cut short before its pixels.
     OSError
         If the file cannot be opened or read.
+    ImportError
+        If the file states no VR, as in implicit VR, and pydicom, which knows it, is not installed.
+        Not for the few elements that this package reads as text itself.
     """
-    data = _dicom_content(source)
-    if data is None:
+    elements = _elements_of(source)
+    if elements is None:
         return None
-    elements = read_elements(data)
     texts = {}
     for tag in tags:
         element = elements.by_tag.get(tag)
         if element is not None:
-            values = _values_of(element, elements.order)
+            vr = _vr_in_dictionary(tag, elements) if element.vr in ("", "UN") else element.vr
+            values = _values_of(element.value, vr, elements.order)
             if any(values):
                 texts[tag] = values
     return texts
 
 
-def _values_of(element: Element, order: str) -> tuple[str, ...]:
-    raw = bytes(element.value[:_MAX_VALUE_BYTES])
-    code = BINARY_VRS.get(element.vr)
+def _vr_in_dictionary(tag: int, elements: Elements) -> str:
+    """Return the VR of an element that states none; empty for private elements."""
+    if tag in _KNOWN_TEXTS:
+        return ""
+    try:
+        vr = str(load_pydicom("pydicom.datadict").dictionary_VR(tag))
+    except KeyError:
+        return ""
+    if vr.startswith("US or SS"):
+        return "SS" if Values(elements).number(_PIXEL_REPRESENTATION) == 1 else "US"
+    return vr
+
+
+def _values_of(value: memoryview, vr: str, order: str) -> tuple[str, ...]:
+    raw = bytes(value[:_MAX_VALUE_BYTES])
+    code = BINARY_VRS.get(vr)
     if code is not None:
         size = struct.calcsize(order + code)
         whole = raw[: len(raw) // size * size]
@@ -125,14 +153,11 @@ def _values_of(element: Element, order: str) -> tuple[str, ...]:
     return tuple(value.strip(" \0") for value in text.split("\\"))
 
 
-def _dicom_content(source: str | os.PathLike[str] | bytes) -> bytes | mmap.mmap | None:
-    """Map a DICOM file into memory; return bytes unchanged; None for other files."""
-    if isinstance(source, bytes):
-        return source if image_format(source[:HEAD_BYTES]) == "DICOM" else None
-    with open(source, "rb", buffering=0) as file:
-        if image_format(file.read(HEAD_BYTES)) != "DICOM":
-            return None
-        return mapped_file(file)
+def _elements_of(source: str | os.PathLike[str] | bytes) -> Elements | None:
+    """Read the elements of a DICOM file or of its content; None for other files."""
+    with contextlib.nullcontext(source) if isinstance(source, bytes) else opened(source) as content:
+        is_dicom = image_format(content[:HEAD_BYTES]) == "DICOM"
+        return read_elements(content) if is_dicom else None
 
 
 def _text(raw: bytes, *, is_code: bool) -> str:

@@ -24,6 +24,8 @@ _FAMILIES = {
     "HTJ2K": tuple(_JPEG + end for end in ("201", "202", "203")),
     "RLE": (RLE,),
 }
+# Of JPEG 2000 and HTJ2K, further syntaxes may be lossless too.
+_LOSSLESS = frozenset(_JPEG + end for end in ("57", "70", "80", "90", "201", "202"))
 _FAMILY_OF = {syntax: name for name, family in _FAMILIES.items() for syntax in family}
 # Syntax by the marker of the frame header. Decoders know no syntax of progressive JPEG.
 _JPEG_SYNTAXES = {0xC0: "50", 0xC1: "51", 0xC2: "50", 0xC3: "57", 0xF7: "80"}
@@ -162,6 +164,11 @@ def check_stream(stream: CodeStream | None, data: bytes, header: DicomHeader, sy
                 f"{RULE}; got a DICOM image of {header.samples} channels whose compressed data "
                 f"hold {stream.channels}."
             )
+
+
+def is_lossless(transfer_syntax: str) -> bool:
+    """Return whether a transfer syntax with code streams never changes a pixel."""
+    return transfer_syntax in _LOSSLESS
 
 
 def is_compressed(transfer_syntax: str) -> bool:

@@ -14,7 +14,7 @@ from cxr_enhance.io.dicom.grayscale import rescaled_range, stored_range
 from cxr_enhance.io.dicom.header import read_header
 from cxr_enhance.io.dicom.no_image import check_holds_image
 from cxr_enhance.io.dicom.padding import darken_padding
-from cxr_enhance.io.dicom.pixels import stored_words
+from cxr_enhance.io.dicom.pixels import check_native_length, stored_words
 from cxr_enhance.io.dicom.windowing import (
     apply_table,
     changes_nothing,
@@ -25,10 +25,10 @@ from cxr_enhance.io.dicom.windowing import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from mmap import mmap
 
     from cxr_enhance._types import Image
-    from cxr_enhance.io.dicom.elements import Elements
+    from cxr_enhance.io._content import Content
+    from cxr_enhance.io.dicom.elements import Elements, View
     from cxr_enhance.io.dicom.header import DicomHeader
     from cxr_enhance.io.options import ReadOptions
 
@@ -105,7 +105,8 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     arithmetic is that of the standard (PS3.3 C.7.6.3, C.11.1, C.11.2) in binary64. The range that
     the header allows is moved to 0..2**bits - 1 and rounded half to even: unsigned data without
     rescale do not change, signed data lose their negative offset. In native pixels, spare bits
-    above the stored bits are ignored; compressed values beyond the stored range are clipped. Where
+    above the stored bits are ignored, as are overlays in losslessly compressed words; other
+    compressed values beyond the stored range are clipped. Where
     header and pixels contradict each other and the pixels show what is right, the pixels count, and
     a note is made. In enhanced multi-frame files the functional groups of the frame count.
     """
@@ -156,7 +157,7 @@ def shown_frame(frame: StoredFrame, options: ReadOptions) -> Decoded:
     return Decoded(image, notes, header.inverted, padding, bits, decoder, header.pixel_spacing)
 
 
-def dicom_header(data: bytes | mmap) -> tuple[DicomHeader, list[str]]:
+def dicom_header(data: Content) -> tuple[DicomHeader, list[str]]:
     """Return the header of a DICOM file and the notes on it, without decoding pixels."""
     elements = read_elements(data)
     check_holds_image(elements)
@@ -170,7 +171,7 @@ def dicom_header(data: bytes | mmap) -> tuple[DicomHeader, list[str]]:
     return header, elements.notes
 
 
-def _compare(elements: Elements, pixels: memoryview, header: DicomHeader) -> None:
+def _compare(elements: Elements, pixels: View, header: DicomHeader) -> None:
     """Note contradictions between header and pixels that are visible without decoding."""
     is_unusual = header.high_bit != header.bits_stored - 1
     if holds_fragments(elements):
@@ -180,3 +181,5 @@ def _compare(elements: Elements, pixels: memoryview, header: DicomHeader) -> Non
             elements.notes.append(f"High Bit {header.high_bit} of {header.bits_stored} bits stored")
     elif is_unusual and header.samples == 1:
         stored_words(elements, header, 0)
+    else:
+        check_native_length(len(pixels), header, elements.notes)

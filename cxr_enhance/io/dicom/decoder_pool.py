@@ -65,10 +65,7 @@ def decode_in_child_process(
     MemoryError
         If the plugin needs more memory than there is.
     """
-    try:
-        process = _idle.pop()
-    except IndexError:
-        process = _Process()
+    process = _idle_or_new()
     pixels = options["rows"] * options["columns"]
     samples = pixels * options["samples_per_pixel"]
     question = {
@@ -92,6 +89,18 @@ def kill_decoders() -> None:
     """Kill all child processes, also those at work, before this process ends at once."""
     for process in list(_alive):
         process.kill()
+
+
+def _idle_or_new() -> _Process:
+    """Return an idle child process; start one if there is none that still runs."""
+    while True:
+        try:
+            process = _idle.pop()
+        except IndexError:
+            return _Process()
+        if process.is_running():
+            return process
+        process.end()  # killed while it was idle, as systems do that run out of memory
 
 
 class _Process:
@@ -132,6 +141,10 @@ class _Process:
         finally:
             timer.cancel()
         return answer, data
+
+    def is_running(self) -> bool:
+        """Return whether the process has not ended."""
+        return self._process.poll() is None
 
     def kill(self) -> None:
         """Kill the process without waiting for its end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from cxr_enhance.io.dicom.strip import SPACINGS
 from cxr_enhance.io.dicom.windowing import display_table, stored_values
 
 if TYPE_CHECKING:
-    from cxr_enhance._types import Image
     from cxr_enhance.io.dicom.header import DicomHeader
     from cxr_enhance.io.dicom.lossy import Loss
+    from cxr_enhance.io.dicom.pixels import Stored
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
@@ -24,15 +25,25 @@ _FOR_PRESENTATION = {
     _STORAGE + "1.2.1": _STORAGE + "1.2",
     _STORAGE + "1.3.1": _STORAGE + "1.3",
 }
-# Elements that describe the replaced pixels.
+# These classes require several frames: Secondary Capture, ultrasound.
+_MULTI_FRAME = frozenset(_STORAGE + end for end in ("3.1", "7.1", "7.2", "7.3", "7.4"))
+# Elements that describe the replaced pixels, or the frames of which one is left.
 _OUTDATED = (
     "PlanarConfiguration", "NumberOfFrames", "FrameIncrementPointer", "WindowCenter", "WindowWidth",
     "WindowCenterWidthExplanation", "VOILUTFunction", "VOILUTSequence", "ModalityLUTSequence",
     "RescaleIntercept", "RescaleSlope", "RescaleType", "SmallestImagePixelValue",
     "LargestImagePixelValue", "SmallestPixelValueInSeries", "LargestPixelValueInSeries",
-    "PixelPaddingValue", "PixelPaddingRangeLimit", "PixelDataProviderURL", "PixelAspectRatio",
-    "ICCProfile", "IconImageSequence", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
-    "EncapsulatedPixelDataValueTotalLength", "OriginalAttributesSequence", *GROUPS,
+    "PixelPaddingValue", "PixelPaddingRangeLimit", "PixelDataProviderURL",
+    "RealWorldValueMappingSequence", "PixelIntensityRelationshipLUTSequence", "HistogramSequence",
+    "PresentationLUTSequence", "ICCProfile", "IconImageSequence",
+    "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
+    "EncapsulatedPixelDataValueTotalLength", "OriginalAttributesSequence", "FrameTime",
+    "FrameTimeVector", "FrameDelay", "CineRate", "RecommendedDisplayFrameRate", "StartTrim",
+    "StopTrim", "PreferredPlaybackSequencing", "EffectiveDuration", "RepresentativeFrameNumber",
+    "FrameNumbersOfInterest", "FrameOfInterestDescription", "FrameOfInterestType",
+    "FrameLabelVector", "PageNumberVector", "FramePrimaryAngleVector",
+    "FrameSecondaryAngleVector", "SliceLocationVector", "DisplayWindowLabelVector",
+    "MaskSubtractionSequence", *GROUPS,
 )  # fmt: skip
 # Elements that hold positions in the image, in pixels.
 _PLACES = (
@@ -43,6 +54,7 @@ _PLACES = (
     "CollimatorUpperHorizontalEdge", "CollimatorLowerHorizontalEdge", "CenterOfCircularCollimator",
     "RadiusOfCircularCollimator", "VerticesOfThePolygonalCollimator",
 )  # fmt: skip
+_FINEST_ASPECT, _MOST_ASPECT = 10_000, 2**31 - 1
 _OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
 _ROWS, _COLUMNS, _BITS, _POSITION, _DATA = 0x0010, 0x0011, 0x0100, 0x0102, 0x3000  # of overlays
 
@@ -50,7 +62,7 @@ _ROWS, _COLUMNS, _BITS, _POSITION, _DATA = 0x0010, 0x0011, 0x0100, 0x0102, 0x300
 def follow_pixels(
     data_set: Any,
     header: DicomHeader | None,
-    words: Image | None,
+    stored: Stored | None,
     notes: list[str],
     *,
     is_resized: bool,
@@ -64,8 +76,8 @@ def follow_pixels(
         The header to be changed.
     header : DicomHeader or None
         Description of a DICOM source; None for other sources.
-    words : ndarray or None
-        The stored words of the source, if their spare bits hold overlays that can be read.
+    stored : Stored or None
+        The stored words of the source, if their spare bits may hold overlays that can be read.
     notes : list of str
         Gets a note for each element that is left out.
     is_resized : bool
@@ -83,18 +95,40 @@ def follow_pixels(
         data_set.PresentationIntentType = "FOR PRESENTATION"
     if intended is not None or "PresentationLUTShape" in data_set:
         data_set.PresentationLUTShape = "IDENTITY"
-    if "PixelIntensityRelationship" in data_set:  # neither linear nor logarithmic any more
+    # Pixels are neither linear nor logarithmic any more, but digital X-ray allows only these terms.
+    if "PixelIntensityRelationship" in data_set and not _is_digital_x_ray(data_set):
         data_set.PixelIntensityRelationship = "DISP"
     sign = data_set.get("PixelIntensityRelationshipSign")
     if sign in (1, -1) and (header is not None and _is_reversed(header)) != is_inverted:
         data_set.PixelIntensityRelationshipSign = -sign
-    _keep_overlays(data_set, None if is_resized else words, notes, is_resized=is_resized)
+    _keep_overlays(data_set, None if is_resized else stored, notes, is_resized=is_resized)
     if is_resized:
         places = [keyword for keyword in _PLACES if keyword in data_set]
         for keyword in places:
             del data_set[keyword]
         if places:
             notes.append("shutter or collimator left out, as the image was resized")
+
+
+def set_class(data_set: Any, *, is_enhanced: bool, is_valid: bool) -> None:
+    """Make the file a Secondary Capture if one frame cannot have the class of the source.
+
+    A digital X-ray file keeps its class, and states the rescale that the class requires.
+
+    Parameters
+    ----------
+    data_set : pydicom.Dataset
+        The header to be changed.
+    is_enhanced : bool
+        Whether the source is an enhanced object, with functional groups.
+    is_valid : bool
+        Whether the source's class is a UID.
+    """
+    if is_enhanced or not is_valid or str(data_set.SOPClassUID) in _MULTI_FRAME:
+        data_set.SOPClassUID = SECONDARY_CAPTURE
+        data_set.ConversionType = data_set.get("ConversionType") or "WSD"
+    if _is_digital_x_ray(data_set):  # these classes require the three elements
+        data_set.RescaleIntercept, data_set.RescaleSlope, data_set.RescaleType = "0", "1", "US"
 
 
 def state_loss(data_set: Any, loss: Loss | None) -> None:
@@ -114,7 +148,7 @@ def scale_spacing(
     new: tuple[int, ...],
     scale: tuple[float, float] | None = None,
 ) -> None:
-    """Scale pixel spacings, so that distances in millimetres stay correct in a resized image.
+    """Scale pixel spacings and aspect ratio, so that distances stay correct in a resized image.
 
     Parameters
     ----------
@@ -137,6 +171,27 @@ def scale_spacing(
         else:
             continue
         setattr(data_set, keyword, [f"{value:.10g}" for value in scaled])
+    if scale is not None or old != new:
+        high, wide = scale or (new[0] / old[0], new[1] / old[1])
+        _scale_aspect(data_set, wide / high)
+
+
+def _scale_aspect(data_set: Any, factor: float) -> None:
+    """Multiply the height of pixels relative to their width; remove a ratio that is none."""
+    if "PixelAspectRatio" not in data_set:
+        return
+    sides = data_set.PixelAspectRatio
+    ratio = Fraction(0)
+    if isinstance(sides, Sequence) and len(sides) == 2 and all(isinstance(n, int) for n in sides):
+        ratio = Fraction(sides[0] / (sides[1] or -1) * factor).limit_denominator(_FINEST_ASPECT)
+    if 0 < ratio.numerator <= _MOST_ASPECT:
+        data_set.PixelAspectRatio = [ratio.numerator, ratio.denominator]
+    else:
+        del data_set.PixelAspectRatio
+
+
+def _is_digital_x_ray(data_set: Any) -> bool:
+    return str(data_set.get("SOPClassUID")) in _FOR_PRESENTATION.values()
 
 
 def _is_reversed(header: DicomHeader) -> bool:
@@ -149,7 +204,7 @@ def _is_reversed(header: DicomHeader) -> bool:
 
 
 def _keep_overlays(
-    data_set: Any, words: Image | None, notes: list[str], *, is_resized: bool
+    data_set: Any, stored: Stored | None, notes: list[str], *, is_resized: bool
 ) -> None:
     """Move overlays out of the pixels' spare bits into elements; remove unreadable overlays.
 
@@ -162,15 +217,30 @@ def _keep_overlays(
             continue
         size = tuple(overlay[group, place].value if (group, place) in overlay else None
                      for place in (_ROWS, _COLUMNS))  # fmt: skip
-        position = overlay[group, _POSITION].value if (group, _POSITION) in overlay else None
-        if words is not None and size == words.shape and isinstance(position, int):
-            bits = (words >> position) & 1
-            packed = np.packbits(bits.astype(np.uint8).reshape(-1), bitorder="little").tobytes()
+        bits, position = (overlay[group, place].value if (group, place) in overlay else None
+                          for place in (_BITS, _POSITION))  # fmt: skip
+        if (
+            stored is not None
+            and size == stored.words.shape
+            and bits == stored.header.bits_allocated
+            and isinstance(position, int)
+            and _is_spare(position, stored.header)
+        ):
+            drawn = (stored.words >> position) & 1
+            packed = np.packbits(drawn.astype(np.uint8).reshape(-1), bitorder="little").tobytes()
             data_set.add_new((group, _BITS), "US", 1)
             data_set.add_new((group, _POSITION), "US", 0)
             data_set.add_new((group, _DATA), "OW", packed + b"\0" * (len(packed) % 2))
             continue
         for element in list(overlay):
             del data_set[element.tag]
-        why = "the image was resized" if is_resized else "its bits were those of the pixels"
+        why = (
+            "the image was resized" if is_resized else "the file has no data of it that can be read"
+        )
         notes.append(f"overlay ({group:04X},xxxx) left out, as {why}")
+
+
+def _is_spare(position: int, header: DicomHeader) -> bool:
+    """Return whether a bit of the stored words lies outside the stored bits."""
+    is_stored = header.high_bit - header.bits_stored < position <= header.high_bit
+    return 0 <= position < header.bits_allocated and not is_stored

@@ -14,12 +14,10 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from cxr_enhance.io._content import Content, FileBytes
 from cxr_enhance.io._signatures import RULE
-
-if TYPE_CHECKING:
-    from mmap import mmap
 
 PIXEL_DATA, EXTENDED_OFFSETS = 0x7FE00010, 0x7FE00001
 TRANSFER_SYNTAX = 0x00020010
@@ -41,6 +39,10 @@ _MOST_ELEMENTS = 500_000  # about a second of work; real headers have hundreds
 _TOO_MANY = f"{RULE}; got a DICOM file of more than {_MOST_ELEMENTS} elements."
 _DEEPEST = 100
 _MOST_INFLATED = 1 << 29
+_MOST_OF_AN_ELEMENT = 1 << 20  # bytes of an element that are read from an open file
+
+View = memoryview | FileBytes
+"""The content of a file that is read already, or that is read in pieces."""
 
 
 class Element(NamedTuple):
@@ -66,8 +68,9 @@ class Elements:
         frame's functional groups are copied here from their sequences.
     tables : dict of int to dict of int to Element
         The first item of each lookup table.
-    pixels : memoryview or None
-        The pixel data element; with its fragments if `is_encapsulated`.
+    pixels : memoryview, FileBytes or None
+        The pixel data element; with its fragments if `is_encapsulated`. FileBytes, of which nothing
+        is read yet, if the elements were read from an open file.
     pixels_vr : str
         VR of the pixel data element.
     is_encapsulated : bool
@@ -80,7 +83,7 @@ class Elements:
     order: str = "<"
     by_tag: dict[int, Element] = field(default_factory=dict)
     tables: dict[int, dict[int, Element]] = field(default_factory=dict)
-    pixels: memoryview | None = None
+    pixels: View | None = None
     pixels_vr: str = ""
     is_encapsulated: bool = False
     notes: list[str] = field(default_factory=list)
@@ -90,8 +93,10 @@ class Cut(Exception):  # noqa: N818 - never seen by callers of this package
     """The file ends before the element does."""
 
 
-def read_elements(data: bytes | mmap, frame: int = 0) -> Elements:
+def read_elements(data: Content, frame: int = 0) -> Elements:
     """Read a DICOM file's elements, with the functional groups of one of its frames.
+
+    Of an open file, the header is read, and at most 1 MiB of any other element than a sequence.
 
     Raises
     ------
@@ -106,9 +111,9 @@ def read_elements(data: bytes | mmap, frame: int = 0) -> Elements:
     return walk.elements
 
 
-def begin_walk(data: bytes | mmap) -> tuple[Walk, int]:
+def begin_walk(data: Content) -> tuple[Walk, int]:
     """Read the part before the data set; return a walk over the data set and its start."""
-    view = memoryview(data)
+    view = memoryview(data) if isinstance(data, bytes) else data
     start = 132 if data[128:132] == b"DICM" else 0
     elements = Elements()
     start = _read_meta(view, start, elements)
@@ -116,7 +121,7 @@ def begin_walk(data: bytes | mmap) -> tuple[Walk, int]:
     return Walk(view, elements, explicit), start
 
 
-def _read_meta(view: memoryview, position: int, elements: Elements) -> int:
+def _read_meta(view: View, position: int, elements: Elements) -> int:
     """Read group 0002, always explicit little-endian, and return its end."""
     for _ in range(_MOST_ELEMENTS):
         if bytes(view[position : position + 2]) != b"\2\0":
@@ -127,11 +132,11 @@ def _read_meta(view: memoryview, position: int, elements: Elements) -> int:
             raise Cut(_beyond(tag, length, view))
         if tag == TRANSFER_SYNTAX:
             elements.transfer_syntax = bytes(view[value:position]).decode("latin-1").strip(" \0")
-        elements.by_tag[tag] = Element(vr, view[value:position])
+        elements.by_tag[tag] = Element(vr, _value(view, value, position))
     raise ValueError(_TOO_MANY)
 
 
-def _data_set(view: memoryview, start: int, elements: Elements) -> tuple[memoryview, int, bool]:
+def _data_set(view: View, start: int, elements: Elements) -> tuple[View, int, bool]:
     """Inflate a deflated data set; return the data, their start, and whether VRs are explicit."""
     syntax = elements.transfer_syntax
     if syntax == DEFLATED:
@@ -151,13 +156,18 @@ def _data_set(view: memoryview, start: int, elements: Elements) -> tuple[memoryv
             syntax = EXPLICIT_LITTLE if _is_vr(view[start + 4 : start + 6]) else IMPLICIT_LITTLE
         elements.transfer_syntax = syntax
     elements.order = ">" if syntax == EXPLICIT_BIG else "<"
-    return view, start, syntax != IMPLICIT_LITTLE
+    explicit = syntax != IMPLICIT_LITTLE
+    # In implicit VR, letters here would be a length of more than 16 KB of the first element.
+    if not explicit and _is_vr(bytes(view[start + 4 : start + 6])):
+        elements.notes.append("transfer syntax of implicit VR, elements have explicit VR; read so")
+        explicit = True
+    return view, start, explicit
 
 
 class Walk:
     """One pass over a data set; the number of steps is limited, so that every pass ends."""
 
-    def __init__(self, view: memoryview, elements: Elements, explicit: bool) -> None:
+    def __init__(self, view: View, elements: Elements, explicit: bool) -> None:
         self.view, self.elements, self.explicit = view, elements, explicit
         self.steps = 0
 
@@ -174,13 +184,15 @@ class Walk:
             if position > len(view):
                 raise Cut(_beyond(tag, length, view))
             if tag in (MODALITY_LUT, VOI_LUT):
-                self.take_table(tag, view[value:position])
+                self.take_table(tag, memoryview(view[value:position]))
             elif tag == SHARED_GROUPS:
-                self.take_group(view[value:position], 0)
-            elif tag == FRAME_GROUPS and not self.take_group(view[value:position], frame):
+                self.take_group(memoryview(view[value:position]), 0)
+            elif tag == FRAME_GROUPS and not self.take_group(
+                memoryview(view[value:position]), frame
+            ):
                 elements.notes.append(f"no functional group of frame {frame}")
             elif not undefined and vr != "SQ":
-                elements.by_tag[tag] = Element(vr, view[value:position])
+                elements.by_tag[tag] = Element(vr, _value(view, value, position))
 
     def header(self, position: int) -> tuple[int, str, int, int]:
         """Read the element at `position`: its tag, VR, length, and the start of its value."""
@@ -198,7 +210,10 @@ class Walk:
                 f"pixel data declared with {length} bytes, {len(view) - value} are there"
             )
         elements.pixels_vr = vr
-        elements.pixels = view[value:] if elements.is_encapsulated else view[value : value + length]
+        stop = len(view) if elements.is_encapsulated else value + length
+        elements.pixels = (
+            view[value:stop] if isinstance(view, memoryview) else view.part(value, stop)
+        )
 
     def take_table(self, tag: int, sequence: memoryview) -> None:
         """Keep the first item of a lookup table's sequence."""
@@ -271,8 +286,14 @@ class Walk:
             position = self.skip_items(value) if length == UNDEFINED else value + length
             if position > len(self.view):
                 raise Cut(_beyond(tag, length, self.view))
-            item[tag] = Element(vr, self.view[value:position])
+            item[tag] = Element(vr, _value(self.view, value, position))
         return item
+
+
+def _value(view: View, start: int, stop: int) -> memoryview:
+    if isinstance(view, memoryview):
+        return view[start:stop]
+    return memoryview(view[start : min(stop, start + _MOST_OF_AN_ELEMENT)])
 
 
 def fragments_of(pixels: memoryview) -> list[memoryview]:
@@ -301,24 +322,23 @@ def fragments_of(pixels: memoryview) -> list[memoryview]:
     return fragments
 
 
-def _header(
-    view: memoryview, position: int, order: str, explicit: bool
-) -> tuple[int, str, int, int]:
+def _header(view: View, position: int, order: str, explicit: bool) -> tuple[int, str, int, int]:
     """Read the element at `position`: its tag, VR, length, and the start of its value."""
-    if position + 8 > len(view):
+    head = bytes(view[position : position + 12])
+    if len(head) < 8:
         raise Cut(f"it ends after {len(view)} bytes, within an element")
-    group, element = struct.unpack_from(order + "HH", view, position)
-    vr = bytes(view[position + 4 : position + 6])
+    group, element = struct.unpack_from(order + "HH", head)
+    vr = head[4:6]
     # Some writers drop into implicit VR in the midst of an explicit file; items never have a VR.
     if not explicit or group == 0xFFFE or not _is_vr(vr):
-        (length,) = struct.unpack_from(order + "I", view, position + 4)
+        (length,) = struct.unpack_from(order + "I", head, 4)
         return group << 16 | element, "", length, position + 8
     if vr in _LONG_VRS:
-        if position + 12 > len(view):
+        if len(head) < 12:
             raise Cut(f"it ends after {len(view)} bytes, within an element")
-        (length,) = struct.unpack_from(order + "I", view, position + 8)
+        (length,) = struct.unpack_from(order + "I", head, 8)
         return group << 16 | element, vr.decode(), length, position + 12
-    (length,) = struct.unpack_from(order + "H", view, position + 6)
+    (length,) = struct.unpack_from(order + "H", head, 6)
     return group << 16 | element, vr.decode(), length, position + 8
 
 
@@ -331,6 +351,6 @@ def tag_text(tag: int) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
-def _beyond(tag: int, length: int, view: memoryview) -> str:
+def _beyond(tag: int, length: int, view: View) -> str:
     declared = "an undefined length" if length == UNDEFINED else f"{length} bytes"
     return f"element {tag_text(tag)} declares {declared}, the file has {len(view)}"

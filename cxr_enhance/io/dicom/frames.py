@@ -11,7 +11,7 @@ from cxr_enhance.io.dicom.elements import EXTENDED_OFFSETS, fragments_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxr_enhance.io.dicom.elements import Elements
+    from cxr_enhance.io.dicom.elements import Elements, View
     from cxr_enhance.io.dicom.header import DicomHeader
 
 _ITEM = b"\xfe\xff\x00\xe0"
@@ -27,29 +27,29 @@ def holds_fragments(elements: Elements) -> bool:
         return elements.is_encapsulated
     if bytes(pixels[:4]) != _ITEM or len(pixels) < 16:
         return False
-    (length,) = struct.unpack_from("<I", pixels, 4)
+    length = int.from_bytes(pixels[4:8], "little")
     return length % 4 == 0 and bytes(pixels[8 + length : 12 + length]) == _ITEM
 
 
-def first_bytes(pixels: memoryview) -> bytes:
+def first_bytes(pixels: View) -> bytes:
     """Return the beginning of the first frame of encapsulated pixel data."""
     position = 0
     for _ in range(2):  # the table of offsets, then the first fragment
         if bytes(pixels[position : position + 4]) != _ITEM or position + 8 > len(pixels):
             return b""
-        (length,) = struct.unpack_from("<I", pixels, position + 4)
+        length = int.from_bytes(pixels[position + 4 : position + 8], "little")
         start, position = position + 8, position + 8 + length
     return bytes(pixels[start : min(position, start + _SNIFFED_BYTES)])
 
 
 def native_bytes(
-    pixels: memoryview, start: int, size: int, *, swapped: bool
-) -> memoryview | bytearray:
+    pixels: View, start: int, size: int, *, swapped: bool
+) -> bytes | memoryview | bytearray:
     """Return the bytes of one frame of native pixel data.
 
     Parameters
     ----------
-    pixels : memoryview
+    pixels : memoryview or FileBytes
         The value of the element.
     start, size : int
         Offset and length of the frame in bytes, counted after a swap.

@@ -102,7 +102,7 @@ def read_header(elements: Elements) -> DicomHeader:
         bits_stored=stored,
         high_bit=high,
         signed=signed,
-        overlay_bits=_overlay_bits(values),
+        overlay_bits=_overlay_bits(values, allocated),
         modality=values.text(_MODALITY),
         view=values.text(_VIEW),
         laterality=values.text(_IMAGE_LATERALITY) or values.text(_LATERALITY),
@@ -117,12 +117,21 @@ def _pixel_spacing(values: Values) -> tuple[float, float] | None:
     return next((spacing for spacing in spacings if spacing is not None), None)
 
 
-def _overlay_bits(values: Values) -> int:
-    """Return a mask of the bits of a word that hold overlays instead of the image."""
+def _overlay_bits(values: Values, allocated: int) -> int:
+    """Return a mask of the bits of a word that hold overlays instead of the image.
+
+    Overlay Bits Allocated is that of the image for these overlays, and 1 for overlays with data of
+    their own. Some de-identifiers remove the data of an overlay only; no bit of a word holds it.
+    """
     bits = 0
     for group in range(0x6000, 0x6020, 2):
         position = values.number(group << 16 | 0x0102)
-        if position is not None and position < 16 and group << 16 | 0x3000 not in values.by_tag:
+        if (
+            position is not None
+            and position < allocated
+            and values.number(group << 16 | 0x0100) == allocated
+            and group << 16 | 0x3000 not in values.by_tag
+        ):
             bits |= 1 << position
     return bits
 

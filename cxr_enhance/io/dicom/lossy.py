@@ -12,7 +12,7 @@ from cxr_enhance.io.dicom.codec import code_stream, corrected_syntax
 from cxr_enhance.io.dicom.frames import first_bytes, holds_fragments
 
 if TYPE_CHECKING:
-    from cxr_enhance.io.dicom.elements import Elements
+    from cxr_enhance.io.dicom.elements import Elements, View
     from cxr_enhance.io.dicom.header import DicomHeader
 
 _METHODS = {
@@ -45,7 +45,7 @@ def loss_of_dicom(elements: Elements, header: DicomHeader) -> Loss | None:
     return Loss(ratio, _METHODS[kind], is_certain=kind not in _MAYBE)
 
 
-def _syntax(pixels: memoryview, header: DicomHeader) -> str:
+def _syntax(pixels: View, header: DicomHeader) -> str:
     """Return the transfer syntax of the first frame, which may differ from the declared syntax."""
     data = first_bytes(pixels)
     with contextlib.suppress(ValueError):

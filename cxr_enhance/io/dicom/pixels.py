@@ -14,6 +14,7 @@ from cxr_enhance.io.dicom.codec import (
     code_stream,
     corrected_header,
     is_compressed,
+    is_lossless,
 )
 from cxr_enhance.io.dicom.decoder_pool import decode_in_child_process
 from cxr_enhance.io.dicom.frames import compressed_frame, holds_fragments, native_bytes
@@ -31,7 +32,7 @@ from cxr_enhance.io.dicom.plugins import (
 if TYPE_CHECKING:
     from cxr_enhance._types import Image
     from cxr_enhance.io.dicom.codec import CodeStream
-    from cxr_enhance.io.dicom.elements import Elements
+    from cxr_enhance.io.dicom.elements import Elements, View
     from cxr_enhance.io.dicom.header import DicomHeader
 
 
@@ -62,23 +63,34 @@ def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Stored:
         raise ValueError(f"{RULE}; got a DICOM file without pixel data.")
     notes = elements.notes
     if holds_fragments(elements):
-        data = compressed_frame(elements.pixels, elements, header, frame)
+        data = compressed_frame(memoryview(elements.pixels[:]), elements, header, frame)
         stream = code_stream(data)
         header, syntax = corrected_header(data, stream, header, notes)
         check_stream(stream, data, header, syntax)
         values, decoder = _decoded(data, stream, header, syntax)
+        if stream is not None and is_lossless(syntax) and _has_overlays_above(stream, header):
+            header = dataclasses.replace(header, bits_allocated=8 if stream.bits <= 8 else 16)
+            whole = values & ((1 << stream.bits) - 1)
+            words = whole.astype(np.uint8 if header.bits_allocated == 8 else np.uint16, copy=False)
+            return _in_place(np.ascontiguousarray(words), header, notes, decoder)
         if syntax != RLE:
             return Stored(_within_range(values, stream, header, notes), header, decoder)
         words = values.astype(np.uint8 if header.bits_allocated == 8 else np.uint16, copy=False)
         return _in_place(np.ascontiguousarray(words), header, notes, decoder)
     if is_compressed(header.transfer_syntax):
         notes.append(f"native pixels under transfer syntax {header.transfer_syntax}")
+    check_native_length(len(elements.pixels), header, notes)
     words = _native_frame(elements.pixels, elements.pixels_vr, header, frame)
     if header.samples == 1:
         words = words.reshape(header.height, header.width)
     else:
         words = _native_colour(words, header)
     return _in_place(words, header, notes)
+
+
+def _has_overlays_above(stream: CodeStream, header: DicomHeader) -> bool:
+    """Return whether the header declares overlays in bits of the stream above the stored bits."""
+    return header.overlay_bits & ((1 << stream.bits) - 1) >= 1 << header.bits_stored
 
 
 def _in_place(words: Image, header: DicomHeader, notes: list[str], decoder: str = "") -> Stored:
@@ -104,10 +116,36 @@ def _word_type(header: DicomHeader) -> type[np.uint8] | type[np.uint16]:
     return np.uint8 if header.bits_stored <= 8 else np.uint16
 
 
-def _native_frame(pixels: memoryview, vr: str, header: DicomHeader, frame: int) -> Image:
+def check_native_length(length: int, header: DicomHeader, notes: list[str]) -> None:
+    """Note native pixel data that are longer than the header states.
+
+    Raises
+    ------
+    ValueError
+        If the pixel data of a YBR_FULL_422 image have no shared colour values: then they are RGB or
+        YBR_FULL, and nothing shows which.
+    """
+    declared = header.frames * _native_frame_size(header)
+    if length <= declared + declared % 2:  # a byte makes the length even
+        return
+    if header.photometric == "YBR_FULL_422" and length - declared * 3 // 2 in (0, 1):
+        raise ValueError(
+            f"{RULE}; got a DICOM image in YBR_FULL_422 whose pixel data have 3 bytes a pixel. "
+            "Correct its Photometric Interpretation to RGB or YBR_FULL."
+        )
+    notes.append(
+        f"pixel data have {length} bytes, the header states {declared}; the rest is left out"
+    )
+
+
+def _native_frame_size(header: DicomHeader) -> int:
+    """Return the number of bytes that the header states for a frame of native pixels."""
     samples = 2 if header.photometric == "YBR_FULL_422" else header.samples
-    count = header.height * header.width * samples
-    size = count * header.bits_allocated // 8
+    return header.height * header.width * samples * header.bits_allocated // 8
+
+
+def _native_frame(pixels: View, vr: str, header: DicomHeader, frame: int) -> Image:
+    size = _native_frame_size(header)
     if len(pixels) < (frame + 1) * size:
         raise ValueError(
             f"{RULE}; got a DICOM file whose pixel data are short: {header.frames} frames of "

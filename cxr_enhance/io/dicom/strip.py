@@ -23,7 +23,7 @@ _IMPERSONAL = (
     "DistanceSourceToDetector", "DistanceSourceToPatient", "Grid", "FilterType",
     "PixelIntensityRelationship", "PixelIntensityRelationshipSign", "PresentationLUTShape",
     "BurnedInAnnotation", "LossyImageCompression", "LossyImageCompressionRatio",
-    "LossyImageCompressionMethod", *SPACINGS,
+    "LossyImageCompressionMethod", "PixelAspectRatio", *SPACINGS,
 )  # fmt: skip
 # Elements that the standard demands, which may be empty.
 EMPTIED = (
@@ -37,7 +37,15 @@ _UID = re.compile(r"[0-9.]{1,64}")
 _PROFILE = ("113100", "DCM", "Basic Application Confidentiality Profile")
 
 
-def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None, notes: list[str]) -> Any:
+def stripped(
+    pydicom: Any,
+    data_set: Any,
+    digest: str,
+    *,
+    patient: str,
+    key: bytes | None,
+    notes: list[str],
+) -> Any:
     """Make a header that has only technique and geometry of `data_set`.
 
     Parameters
@@ -48,6 +56,8 @@ def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None, notes:
         The complete header.
     digest : str
         Digest of the source. New UIDs are made from it if the source has no UIDs.
+    patient : str
+        PatientID, as `attributes.patient_id` reads it; empty if the source has none.
     key : bytes or None
         Key of the pseudonyms. With a key, PatientID holds a pseudonym, and nobody without the key
         can find the original UIDs. None leaves PatientID empty.
@@ -68,7 +78,6 @@ def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None, notes:
             )
     for keyword in EMPTIED:
         setattr(kept, keyword, None)
-    patient = str(data_set.get("PatientID") or "").strip(" \0")
     if key is not None and patient:
         kept.PatientID = pseudonym(patient, key)
     study, series = data_set.get("StudyInstanceUID"), data_set.get("SeriesInstanceUID")

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cxr_enhance.io._signatures import HEAD_BYTES, RULE, image_format
+from cxr_enhance.io.dicom.attributes import patient_id
 from cxr_enhance.io.dicom.derived_header import (
     GROUPS,
     SECONDARY_CAPTURE,
     follow_pixels,
     scale_spacing,
+    set_class,
     state_loss,
 )
 from cxr_enhance.io.dicom.elements import read_elements
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from cxr_enhance._types import Image
     from cxr_enhance.io.dicom.header import DicomHeader
     from cxr_enhance.io.dicom.lossy import Loss
+    from cxr_enhance.io.dicom.pixels import Stored
 
 
 class _Request(NamedTuple):
@@ -133,14 +136,16 @@ def _derived(request: _Request, notes: list[str], *, with_all: bool) -> bytes:
     image, source = request.image, request.source
     digest = hashlib.sha256(source).hexdigest()
     header: DicomHeader | None = None
-    words: Image | None = None
+    stored: Stored | None = None
+    patient = ""
     if image_format(source[:HEAD_BYTES]) == "DICOM":
         data_set = pydicom.dcmread(io.BytesIO(source), force=True, stop_before_pixels=True)
         elements = read_elements(source)
         header = read_header(elements)
+        patient = patient_id(elements.by_tag)
         loss: Loss | None = loss_of_dicom(elements, header)
         if header.overlay_bits and header.frames == 1 and not holds_fragments(elements):
-            words = stored_words(elements, header, 0).words
+            stored = stored_words(elements, header, 0)
         if not with_all:
             _leave_out_unwritable(pydicom, data_set, notes)
     else:
@@ -152,20 +157,24 @@ def _derived(request: _Request, notes: list[str], *, with_all: bool) -> bytes:
     scale_spacing(data_set, old_size, new_size, request.scale)
     is_resized = old_size != new_size or request.scale is not None
     follow_pixels(
-        data_set, header, words, notes, is_resized=is_resized, is_inverted=request.is_inverted
+        data_set, header, stored, notes, is_resized=is_resized, is_inverted=request.is_inverted
     )
     state_loss(data_set, loss)
     if request.strip_identity:
-        data_set = stripped(pydicom, data_set, digest, request.key, notes)
+        data_set = stripped(
+            pydicom, data_set, digest, patient=patient, key=request.key, notes=notes
+        )
     else:
         _refer_to_source(pydicom, data_set, source_class)
         _mend_group_uids(data_set, digest)
-    if is_enhanced or not _is_uid(data_set.get("SOPClassUID")):
-        data_set.SOPClassUID = SECONDARY_CAPTURE  # a single frame is not an enhanced object
+    is_valid = _is_uid(data_set.get("SOPClassUID"))
+    set_class(data_set, is_enhanced=is_enhanced, is_valid=is_valid)
     data_set.SOPInstanceUID = hashed_uid(
         digest, request.description, str(request.strip_identity), key=request.key
     )
-    data_set.ImageType = ["DERIVED", *(list(data_set.get("ImageType") or ["", "PRIMARY"])[1:])]
+    stated = data_set.get("ImageType")
+    terms = [stated] if isinstance(stated, str) else list(stated or [])
+    data_set.ImageType = ["DERIVED", *(terms[1:] or ["PRIMARY"])]
     earlier = str(data_set.get("DerivationDescription", "") or "")
     data_set.DerivationDescription = (
         f"{earlier}; {request.description}"[-1024:] if earlier else request.description[:1024]

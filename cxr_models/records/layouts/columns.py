@@ -18,7 +18,7 @@ class Layout:
         of a column of the CSV; a template such as
         ``"files/p{subject_id:.2}/{dicom_id}.jpg"``; several columns joined by ``|``, where the
         value is the name of the first column with the cell 1 (for ``label``); or ``=`` and a
-        constant.
+        constant. If the CSV has a column of exactly this name, the source is that column.
     label_pattern, patient_pattern : str, default ""
         Regular expressions that find the label and the patient id in the relative path, with ``/``
         as separator. The value is the first group that is not empty, or the whole match if the

@@ -33,6 +33,8 @@ class ImageRow(NamedTuple):
         (unknown).
     kept : tuple of (str, str), default ()
         Names and cells of further columns of the set.
+    group : str, default ""
+        Group in a CSV of the user; public sets state no groups.
     """
 
     file: str
@@ -49,6 +51,7 @@ class ImageRow(NamedTuple):
     date: str = ""
     findings: Findings = ()
     kept: Extra = ()
+    group: str = ""
 
 
 class ReadOptions(NamedTuple):
@@ -95,6 +98,9 @@ class KnownSet:
     unless : str, default ""
         Regular expression of a path in another set that contains the images of this set. If it
         matches, the folder is that other set.
+    several_rows : bool, default False
+        Whether the tables have several rows for one image, whose findings a rule reduces to one
+        value; see `ReadOptions.rule`.
     verified : bool, default True
         Whether the columns were checked against files, code or web pages of others.
     """
@@ -111,6 +117,7 @@ class KnownSet:
     non_radiographs: str = ""
     unlabelled: str = ""
     unless: str = ""
+    several_rows: bool = False
     verified: bool = True
 
     def fits(self, tree: Tree) -> bool:

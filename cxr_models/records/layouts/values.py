@@ -60,6 +60,15 @@ def finding_of(text: str) -> str:
         raise ValueError(f"a finding must be 1, 0, -1, u or empty; got {text!r}.") from None
 
 
+def is_finding(text: str) -> bool:
+    """Return whether `finding_of` accepts a cell."""
+    try:
+        finding_of(text)
+    except ValueError:
+        return False
+    return True
+
+
 class FindingsOf:
     """Converter of the cells of a row to findings.
 

@@ -70,25 +70,28 @@ def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
 
     The sentence on the test sets names the runs of the lowest and the highest accuracy.
     """
-    of_classes: dict[tuple[str, ...], list[Results]] = defaultdict(list)
+    of_classes: dict[frozenset[str], list[Results]] = defaultdict(list)
     audits: dict[str, list[Results]] = defaultdict(list)
     elsewhere: dict[tuple[str, str], list[str]] = defaultdict(list)
+    shared: dict[tuple[str, str], list[str]] = defaultdict(list)
     for run in runs:
         if run.test is not None:
-            of_classes[run.class_names].append(run)
+            of_classes[frozenset(run.class_names)].append(run)
         sentence = "" if run.audit is None else run.audit.verdict
         audits[sentence.rpartition(": ")[2]].append(run)
         for name, values in run.externals.items():
             accuracy = number(values.overall.accuracy.value)
             elsewhere[name, _elsewhere(run, values)].append(f"{run.name} ({accuracy})")
-    for classes, alike in of_classes.items():
+            for sentence in shared_sentences(values):
+                shared[name, sentence].append(run.name)
+    for alike in of_classes.values():
         low, high = (end(alike, key=_accuracy_or_0) for end in (min, max))
         reached = f"{_accuracy(low.test)} ({low.name})"
         if len(alike) > 1:
             reached += f" to {_accuracy(high.test)} ({high.name})"
         yield (
-            f"{counted(len(alike), 'run')} with the classes {listed(classes)}: accuracy {reached} "
-            f"on {'its test set' if len(alike) == 1 else 'their test sets'}."
+            f"{counted(len(alike), 'run')} with the classes {listed(alike[0].class_names)}: "
+            f"accuracy {reached} on {'its test set' if len(alike) == 1 else 'their test sets'}."
         )
     for meaning, alike in audits.items():
         names = listed([run.name for run in alike])
@@ -101,13 +104,8 @@ def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
         )
     for (name, finding), accuracies in elsewhere.items():
         yield f"On the set {name}, another source, {finding}: {listed(accuracies)}."
-    shared = {
-        f"On the set {name}, run {run.name}: {sentence}."
-        for run in runs
-        for name, values in run.externals.items()
-        for sentence in shared_sentences(values)
-    }
-    yield from sorted(shared)
+    for (name, sentence), sharing in shared.items():
+        yield f"On the set {name}, {sentence}: {listed(sharing)}."
     alone = [run.name for run in runs if not run.externals]
     if alone:
         yield (

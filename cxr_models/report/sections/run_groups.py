@@ -45,7 +45,7 @@ def test_images_key(run: Results) -> tuple[Hashable, ...] | None:
     The key is None for a run without a test set, or if its test set contains a file twice.
     """
     images = None if run.test is None else images_key(run.sets["test"])
-    return None if images is None else (run.class_names, images)
+    return None if images is None else (frozenset(run.class_names), images)
 
 
 def images_key(predictions: Predictions) -> Hashable:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cxr_models.backbones import backbone_title
+from cxr_models.config import DataConfig
 from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.report.blocks import Section, Table
 from cxr_models.report.formatting import NONE, listed, number, value
@@ -40,9 +41,9 @@ _COLUMNS = (
 def study_table(runs: Sequence[Results]) -> Section | None:
     """Return the accuracies by backbone, task and enhancement; None if no run is of the study.
 
-    The runs of a table differ only in backbone, task, positive class, enhancement and seed, so that
-    no other setting can explain a difference between two cells. Runs that are not of the study are
-    left out.
+    The runs of a table differ only in backbone, task, positive class, enhancement (also whether it
+    comes before or after resizing) and seed, so that no other setting can explain a difference
+    between two cells. Runs that are not of the study are left out.
     """
     groups = grouped([run for run in runs if is_of_the_study(run)], _settings_of_table)
     if not groups:
@@ -115,7 +116,7 @@ def _table(runs: Sequence[Results], *, alone: bool) -> Table:
 def _settings_of_table(run: Results) -> Hashable:
     """Return a key of the settings that all runs of a table share."""
     config = run.settings
-    data = dataclasses.replace(config.data, cache_dir=None, enhance=None)
+    data = dataclasses.replace(config.data, cache_dir=None, enhance=None, order=DataConfig().order)
     model = dataclasses.replace(
         config.model, backbone=_BACKBONES[0], task="multiclass", positive_class=_COVID
     )
@@ -128,12 +129,25 @@ def _cell(run: Results) -> tuple[str, str, bool]:
     return model.backbone, model.task, run.settings.data.enhance is not None
 
 
+def _enhancement(run: Results) -> Hashable:
+    """Return the parameters and the place of the enhancement; None for a run without it."""
+    data = run.settings.data
+    return None if data.enhance is None else (data.enhance, data.order)
+
+
 def _shown(runs: Sequence[Results]) -> str:
-    """Return the text of a cell with the accuracies of its runs."""
+    """Return the text of a cell: the accuracies of its runs, by their enhancement."""
+    groups = grouped([run for run in runs if run.test is not None], _enhancement)
+    return "; ".join(_accuracies(group, alone=len(groups) == 1) for group in groups) or NONE
+
+
+def _accuracies(runs: Sequence[Results], *, alone: bool) -> str:
+    """Return the accuracies of runs with the same enhancement, with names unless `alone`."""
     accuracies = [(run.name, run.test.overall.accuracy) for run in runs if run.test is not None]
     if len(accuracies) > 2:
         values = [accuracy.value or 0.0 for _, accuracy in accuracies]
-        return f"{number(min(values))} to {number(max(values))} ({len(values)} runs)"
-    if len(accuracies) == 2:
+        which = f"{len(values)} runs" if alone else listed([name for name, _ in accuracies])
+        return f"{number(min(values))} to {number(max(values))} ({which})"
+    if len(accuracies) == 2 or not alone:
         return "; ".join(f"{value(accuracy)} ({name})" for name, accuracy in accuracies)
-    return value(accuracies[0][1]) if accuracies else NONE
+    return value(accuracies[0][1])

@@ -42,6 +42,13 @@ def test_8_bit_outputs_of_before_are_those_of_now(outputs, name):
     assert not gives_equal_output({}, NOW, str(outputs / name))
 
 
+@pytest.mark.parametrize("number", ["many", "", [], {}, "1e999", pytest.param(10**400, id="huge")])
+def test_a_number_of_bins_that_someone_spoilt_is_another_one(outputs, number):
+    is_large = isinstance(number, int)
+    assert gives_equal_output({**NOW, "num_bins": number}, NOW, str(outputs / "8.png")) is is_large
+    assert not gives_equal_output({**NOW, "num_bins": number}, NOW, str(outputs / "16.png"))
+
+
 @pytest.mark.parametrize("name", ["16.png", "16.npy", "missing.png"])
 def test_16_bit_outputs_of_before_are_others(outputs, name):
     assert not gives_equal_output(BEFORE, NOW, str(outputs / name))

@@ -228,7 +228,7 @@ def test_a_derived_dicom_keeps_the_header_and_shows_the_result(enhanced, syntax)
                     "StudyDescription", "ViewPosition", "PixelSpacing"):  # fmt: skip
         assert derived[keyword] == source[keyword]
     assert "WindowCenter" not in derived
-    assert "RescaleSlope" not in derived
+    assert (derived.RescaleIntercept, derived.RescaleSlope) == (0, 1)
     expected = cxe.enhance(cxe.read_image(data))
     assert derived.PhotometricInterpretation == "MONOCHROME2"
     assert_same_image(derived.pixel_array, expected)

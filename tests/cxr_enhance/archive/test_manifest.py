@@ -6,6 +6,7 @@ import errno
 import json
 import multiprocessing
 import os
+import re
 import threading
 
 import pytest
@@ -14,7 +15,13 @@ import cxr_enhance as cxe
 from cxr_enhance import EnhanceParams
 from cxr_enhance.archive import manifest as module
 from cxr_enhance.archive.job import Job
-from cxr_enhance.archive.manifest import ManifestWriter, manifest_family, manifest_path, read_rows
+from cxr_enhance.archive.manifest import (
+    ManifestWriter,
+    manifest_family,
+    manifest_path,
+    read_rows,
+    rows_in_order,
+)
 from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.archive.plan import Shard, plan_files
 from cxr_enhance.archive.resume import find_pending
@@ -39,6 +46,7 @@ def test_a_row_holds_what_is_needed_and_no_more(tmp_path):
         writer.add(outcome("a.png", input_size=5, input_mtime_ns=7, output_size=9, seconds=0.25))
     (row,) = read_rows(path)
     assert row.pop("version")
+    assert row.pop("time_ns") > 0
     assert row == {
         "input": "a.png", "output": "out/a.png", "status": "written", "error": "", "retry": False,
         "input_size": 5, "input_mtime_ns": 7, "output_size": 9, "params": JOB.digest(),
@@ -73,13 +81,18 @@ def test_pandas_reads_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "later", [b',"source_size":null,"crop":null,"scaled_size":null,"pad":null', b',"decoder":""']
+    "later",
+    [
+        b',"time_ns":',
+        b',"source_size":null,"crop":null,"scaled_size":null,"pad":null',
+        b',"decoder":""',
+    ],
 )
 def test_a_manifest_of_rows_without_later_columns_is_continued(tmp_path, later):
     path = tmp_path / "m.jsonl"
     write_many(str(path), 0, 2)
     content = path.read_bytes()
-    old = content.replace(content[content.index(later) : content.index(b"}")], b"")
+    old = re.sub(re.escape(later) + rb"[^}]*", b"", content)
     assert b"seconds" in old
     assert later not in old
     for left in (old, old[:-1], old[:-9]):  # whole, without its line end, cut within its row
@@ -262,6 +275,50 @@ def test_each_shard_has_its_own_and_all_are_read(tmp_path):
     assert sorted(manifest_family(base)) == sorted(paths)
 
 
+def names_in_order(*paths):
+    return [row.fields["input"] for row in rows_in_order([str(path) for path in paths])]
+
+
+def test_rows_of_several_manifests_are_in_the_order_in_which_they_were_written(tmp_path):
+    first, second = tmp_path / "m.jsonl", tmp_path / "m-1-of-2.jsonl"
+    write_many(str(first), 0, 2)
+    write_many(str(second), 2, 2)
+    write_many(str(first), 4, 1)
+    for paths in ((first, second), (second, first)):
+        assert names_in_order(*paths) == [f"{number}.png" for number in range(5)]
+
+
+def test_rows_are_later_than_those_that_the_run_has_read_even_if_its_clock_is_wrong(
+    tmp_path, monkeypatch
+):
+    first, second = tmp_path / "m.jsonl", tmp_path / "m-1-of-2.jsonl"
+    write_many(str(first), 0, 1)
+    (read,) = rows_in_order([str(first)])
+    monkeypatch.setattr(module.time, "time_ns", lambda: 1_000_000_000)  # in 1970
+    with ManifestWriter(str(second), JOB, read.time_ns) as writer:
+        writer.add(outcome("1.png"))
+    write_many(str(first), 2, 1)  # a row of the same manifest stays after the rows before it
+    assert names_in_order(second, first)[0] == "0.png"
+    assert names_in_order(first) == ["0.png", "2.png"]
+
+
+@pytest.mark.parametrize("time_ns", ['"late"', "true", "-5", "1e400", "1" + "0" * 40, "null"])
+def test_a_row_whose_time_someone_spoilt_keeps_its_place_in_its_manifest(tmp_path, time_ns):
+    path = tmp_path / "m.jsonl"
+    write_many(str(path), 0, 3)
+    lines = path.read_text().splitlines()
+    lines[1] = re.sub(r'"time_ns":\d+', f'"time_ns":{time_ns}', lines[1])
+    path.write_text("\n".join(lines) + "\n")
+    assert names_in_order(path) == ["0.png", "1.png", "2.png"]
+
+
+def test_long_manifests_are_read_to_their_end(tmp_path):
+    path = str(tmp_path / "m.jsonl")
+    write_many(path, 0, 500)
+    assert os.path.getsize(path) > 2 * module._BLOCK_BYTES
+    assert [row["input"] for row in read_rows(path)] == [f"{number}.png" for number in range(500)]
+
+
 def test_a_summary_counts_each_file_by_its_last_row(tmp_path):
     path = str(tmp_path / "m.jsonl")
     with ManifestWriter(path, JOB) as writer:
@@ -275,3 +332,11 @@ def test_a_summary_counts_each_file_by_its_last_row(tmp_path):
     assert found["files"] == {"written": 1, "failed": 2}
     assert sum(found["errors"].values()) == 2
     assert (found["seconds"], found["input_bytes"], found["output_bytes"]) == (1.5, 10, 4)
+
+
+def test_a_summary_counts_a_file_once_whatever_form_its_name_has(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with ManifestWriter("m.jsonl", JOB) as writer:
+        for name in ("a.png", "./a.png", str(tmp_path / "a.png")):
+            writer.add(outcome(name))
+    assert summarise(["m.jsonl"])["files"] == {"written": 1}

@@ -43,6 +43,46 @@ def test_a_file_goes_to_its_own_name_and_a_folder_keeps_its_tree(tree):
     }
 
 
+def test_the_output_folder_is_skipped_where_entries_of_folders_have_no_file_number(
+    tree, monkeypatch
+):
+    tree("in/a.jpg", "in/out/b.png")
+    monkeypatch.setattr(os, "scandir", EntriesOfWindows)
+    assert targets(["in"], "in/out") == {"in/a.jpg": "a.png"}
+
+
+class EntriesOfWindows:
+    """As `os.scandir` of Windows, whose entries have 0 for the numbers of device and file."""
+
+    def __init__(self, path, scandir=os.scandir):
+        self._entries = scandir(path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._entries.close()
+
+    def __iter__(self):
+        return map(EntryOfWindows, self._entries)
+
+
+class EntryOfWindows:
+    def __init__(self, entry):
+        self._entry = entry
+
+    def __getattr__(self, name):
+        return getattr(self._entry, name)
+
+    def __fspath__(self):
+        return self._entry.path
+
+    def stat(self, **options):
+        status = list(self._entry.stat(**options))
+        status[1:3] = 0, 0
+        return os.stat_result(status)
+
+
 def test_files_that_would_meet_all_get_their_extension(tree):
     tree("in/a.jpg", "in/a.png", "in/a", "in/b.png")
     assert targets(["in"]) == {

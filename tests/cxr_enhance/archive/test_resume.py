@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 
 import pytest
@@ -90,6 +91,24 @@ def test_an_output_that_someone_edited_is_left_alone(run, archive, tmp_path):
     report = run(archive, "--out", tmp_path / "out")[1]
     assert (report["written"], report["edited_outputs"]) == (0, 1)
     assert (tmp_path / "out/p0/0000.png").read_bytes() == b"precious"
+
+
+def test_an_edited_output_whose_input_has_changed_is_named_and_fails_the_run(
+    run, archive, tmp_path
+):
+    source, out = archive / "p0/0000.png", tmp_path / "out"
+    run(source, "--out", out)
+    (out / "0000.png").write_bytes(b"precious")
+    status, report, err = run(source, "--out", out)
+    assert (status, report["edited_outputs"], err) == (0, 1, "")
+    enhanced = change(source)
+    status, report, err = run(source, "--out", out)
+    assert (status, report["edited_outputs_of_changed_inputs"]) == (1, 1)
+    assert "their inputs have changed, and the outputs are not as a run wrote them" in err
+    assert (out / "0000.png").read_bytes() == b"precious"
+    (out / "0000.png").rename(out / "kept")
+    assert run(source, "--out", out)[0] == 0
+    assert_same_image(cxe.read_image(out / "0000.png"), enhanced)
 
 
 def test_an_output_that_was_there_before_is_left_alone(run, archive, tmp_path):
@@ -232,6 +251,38 @@ def test_shards_share_the_work_and_a_whole_run_then_finds_all_done(run, tmp_path
     assert all(report["written"] for report in written)
     report = run(tmp_path / "in", "--out", out)[1]
     assert (report["written"], report["exists"]) == (0, 30)
+
+
+def redo_in_shards(run, tmp_path):
+    """Enhance six images, change all of them, redo them in two shards, then change one of them."""
+    make_archive(tmp_path / "in", 6)
+    run(tmp_path / "in", "--out", tmp_path / "out")
+    make_archive(tmp_path / "in", 6, height=80)
+    for shard in ("1/2", "2/2"):
+        run(tmp_path / "in", "--out", tmp_path / "out", "--shard", shard)
+    change(tmp_path / "in/p0/0000.png", seed=98)
+
+
+def test_rows_of_shards_count_after_the_older_rows_of_a_manifest_that_grew_later(run, tmp_path):
+    redo_in_shards(run, tmp_path)
+    out = tmp_path / "out"
+    assert run(tmp_path / "in", "--out", out)[1]["written"] == 1
+    enhanced = change(tmp_path / "in/p1/0001.png")
+    status, report, _ = run(tmp_path / "in", "--out", out)
+    assert (status, report["written"], report["changed"], report["edited_outputs"]) == (0, 1, 1, 0)
+    assert_same_image(cxe.read_image(out / "p1/0001.png"), enhanced)
+
+
+def test_of_rows_without_a_time_the_one_that_agrees_with_the_output_counts(run, tmp_path):
+    redo_in_shards(run, tmp_path)
+    out = tmp_path / "out"
+    paths = [out / "manifest-1-of-2.jsonl", out / "manifest-2-of-2.jsonl", out / "manifest.jsonl"]
+    for path in paths:  # as an older version wrote them; the oldest rows in the newest file
+        path.write_text(re.sub(r',"time_ns":\d+', "", path.read_text()))
+    enhanced = change(tmp_path / "in/p1/0001.png")
+    status, report, _ = run(tmp_path / "in", "--out", out)
+    assert (status, report["written"], report["changed"], report["edited_outputs"]) == (0, 2, 2, 0)
+    assert_same_image(cxe.read_image(out / "p1/0001.png"), enhanced)
 
 
 def test_a_dry_run_writes_nothing(run, archive, tmp_path, capfd):

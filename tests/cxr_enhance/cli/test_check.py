@@ -65,6 +65,13 @@ def test_what_cannot_be_read_fails_unless_said_otherwise(cli, tmp_path):
     assert cli(*words, "--overwrite", "--fail-on", "none").status == 0
 
 
+def test_the_largest_number_of_pixels_can_be_raised_as_the_row_says(cli, folder, tmp_path):
+    out = tmp_path / "report.csv"
+    assert cli("check", folder, "--out", out, "--max-pixels", "10").status == 1
+    assert "Raise `max_pixels` if you trust the file." in out.read_text()
+    assert cli("check", folder, "--out", out, "--overwrite").status == 0
+
+
 def test_a_report_that_exists_is_left_unless_it_is_to_be_replaced(cli, folder, tmp_path):
     report = tmp_path / "report.csv"
     report.write_text("mine")

@@ -1,24 +1,13 @@
 """Whatever is written is there whole or not at all, also where the disk is full."""
 
-import contextlib
 import errno
+import functools
 import os
 
 import pytest
 
 from cxr_enhance.io.atomic import is_temporary, replace_atomically, write_content_atomically
-
-
-@contextlib.contextmanager
-def full_disk(size=1000):
-    """Let no file grow beyond `size` bytes; what is refused is an error of the system's."""
-    resource = pytest.importorskip("resource", reason="no limits of this kind here")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+from tests.helpers.full_disk import full_disk
 
 
 def only(folder):
@@ -46,6 +35,66 @@ def test_what_fails_leaves_what_was_there_and_nothing_else(tmp_path):
         interrupted()
     assert path.read_text() == "before"
     assert only(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("call", [1, 2])  # moving the former folder aside, the new one in its place
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.EIO, "Input/output error")])
+def test_an_interrupt_between_two_renames_loses_no_folder(
+    tmp_path, monkeypatch, moment, call, error
+):
+    path, calls = make_folder(tmp_path / "model", "before"), []
+
+    def interrupted(rename, source, target):
+        calls.append(source)
+        if len(calls) == call and moment == "before":
+            raise error
+        rename(source, target)
+        if len(calls) == call and moment == "after":
+            raise error
+
+    for name in ("rename", "replace"):
+        real = getattr(type(path), name)
+        monkeypatch.setattr(type(path), name, functools.partialmethod(spied, interrupted, real))
+    with pytest.raises((KeyboardInterrupt, OSError)), replace_atomically(path) as temporary:
+        make_folder(temporary, "after")
+    is_new = (call, moment) == (2, "after")
+    assert (path / "weights").read_text() == ("after" if is_new else "before")
+    assert only(tmp_path) == ["model"]
+
+
+def spied(self, interrupted, real, target):
+    return interrupted(real, self, target)
+
+
+def make_folder(path, content):
+    path.mkdir()
+    (path / "weights").write_text(content)
+    return path
+
+
+def test_a_folder_that_cannot_be_moved_back_stays_under_its_temporary_name(tmp_path, monkeypatch):
+    path = make_folder(tmp_path / "model", "before")
+    real = type(path).rename
+
+    def rename(self, target):
+        if target == path:
+            raise OSError(errno.EIO, "Input/output error", str(self), None, str(target))
+        return real(self, target)
+
+    def replace(self, target):
+        raise OSError(errno.EIO, "Input/output error", str(self), None, str(target))
+
+    monkeypatch.setattr(type(path), "rename", rename)
+    monkeypatch.setattr(type(path), "replace", replace)
+    with (
+        pytest.raises(OSError, match="Input/output error") as caught,
+        replace_atomically(path) as temporary,
+    ):
+        make_folder(temporary, "after")
+    (kept,) = tmp_path.iterdir()
+    assert (kept / "weights").read_text() == "before"
+    assert caught.value.filename == str(kept)
 
 
 def test_a_full_disk_names_the_file_and_leaves_the_former(tmp_path):

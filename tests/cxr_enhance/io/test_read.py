@@ -12,6 +12,7 @@ import pytest
 
 from cxr_enhance import read_image
 from cxr_enhance.io import image_info
+from cxr_enhance.io._headers import jpeg_has_too_many_scans
 from tests.helpers.compare import assert_native_and_contiguous, assert_same_image
 from tests.helpers.image_files import (
     drawn,
@@ -311,6 +312,31 @@ def test_markers_of_a_jpeg_are_looked_for_in_bounded_time(filler):
 def test_a_jpeg_whose_size_cannot_be_found_is_not_decoded():
     with pytest.raises(ValueError, match="got a JPEG of 4000"):
         read_image(b"\xff\xd8\xff\xe0\0\2" + jpeg_after(b"\xff\1" * 2_000_000)[2:])
+
+
+@pytest.mark.parametrize("progressive", [0, 1])
+def test_bytes_after_the_end_of_a_jpeg_are_no_scans(progressive):
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_RST_INTERVAL, 1]
+    whole = cv2.imencode(".jpg", drawn(40, 50), options)[1].tobytes()
+    assert_same_image(read_image(whole + b"\xff\xda\0\1" * 1000), read_image(whole))
+
+
+def test_an_end_marker_in_a_comment_hides_no_scans():
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    whole = cv2.imencode(".jpg", drawn(40, 50), options)[1].tobytes()
+    place = whole.rindex(b"\xff\xda")
+    scan = whole[place : place + 10] + b"\0"
+    comment = b"\xff\xfe\0\4\xff\xd9"
+    with pytest.raises(ValueError, match="got a JPEG of more scans than any encoder writes"):
+        read_image(whole[:-2] + comment + scan * 200 + whole[-2:])
+
+
+@pytest.mark.parametrize("filler", [b"\xff\xd0", b"\xff\xfe\0\2", b"\xff\0", b"\xff"])
+def test_scans_are_counted_in_bounded_time(filler):
+    data = b"\xff\xd8" + filler * (8_000_000 // len(filler)) + b"\xff\xda\0\2" * 300
+    started = time.process_time()
+    jpeg_has_too_many_scans(data)
+    assert time.process_time() - started < 2
 
 
 def test_a_jpeg_of_more_scans_than_any_encoder_writes_is_refused():

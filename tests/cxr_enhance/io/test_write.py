@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import stat
 import sys
 
@@ -11,7 +13,9 @@ import pytest
 
 import cxr_enhance.io.atomic as atomic
 from cxr_enhance import read_image, write_image
+from cxr_enhance.io.write import encode_image
 from tests.helpers.compare import assert_same_image
+from tests.helpers.full_disk import full_disk
 from tests.helpers.image_files import drawn
 
 cv2 = pytest.importorskip("cv2")
@@ -150,6 +154,28 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, e
 
 
 @posix_only
+@pytest.mark.parametrize("extension", [".npy", ".png"])
+def test_a_full_disk_is_an_error_with_a_number_that_names_the_file(tmp_path, extension):
+    noise = np.random.default_rng(0).integers(0, 1 << 16, (300, 300), dtype=np.uint16)
+    path = tmp_path / f"scan{extension}"
+    with full_disk(), pytest.raises(OSError, match="scan") as caught:
+        write_image(path, noise)
+    assert caught.value.errno in (errno.EFBIG, errno.ENOSPC)
+    assert caught.value.filename == str(path)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (5, 7), (5, 7, 1), (5, 7, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_npy_has_the_bytes_of_numpys_own_files(tmp_path, shape, dtype):
+    image = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    write_image(tmp_path / "scan.npy", image)
+    np.save(tmp_path / "expected.npy", image)
+    expected = (tmp_path / "expected.npy").read_bytes()
+    assert (tmp_path / "scan.npy").read_bytes() == expected
+    assert bytes(encode_image(image, ".npy", 95)) == expected
+
+
 def test_a_new_file_has_the_umasks_permissions(tmp_path):
     previous = os.umask(0o027)
     try:
@@ -206,6 +232,40 @@ def test_rejects_sixteen_bits_where_the_format_has_eight(tmp_path, extension):
     with pytest.raises(ValueError, match=r"must have dtype uint8 for .*; got uint16\. Write \.png"):
         write_image(tmp_path / f"scan{extension}", IMAGES["gray-16"])
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("white", [65_535, 4095, 300, 255, 3, 0])
+def test_the_cure_for_sixteen_bits_keeps_as_many_levels_as_fit_eight_bits(tmp_path, white):
+    image = np.linspace(0, white, 64 * 64).astype(np.uint16).reshape(64, 64)
+    with pytest.raises(ValueError, match="must have dtype uint8") as caught:
+        write_image(tmp_path / "scan.jpg", image)
+    cure = re.search(r"with (.*)\.$", str(caught.value))[1]
+    reduced = eval(cure, {"image": image, "np": np})  # the cure, taken literally
+    assert reduced.dtype == np.uint8
+    assert np.all(np.diff(reduced.reshape(-1).astype(int)) >= 0)
+    assert reduced.max() == white >> max(white.bit_length() - 8, 0)
+    write_image(tmp_path / "scan.jpg", reduced)
+
+
+@pytest.mark.parametrize(
+    ("extension", "shape", "dtype", "cure"),
+    [
+        (".jpg", (2, 2), np.uint16, "Choose --format png."),
+        (".jpg", (1, 65_501), np.uint8, "Choose --format png or npy."),
+        (".png", (1, 1_000_001), np.uint8, "Choose --format npy."),
+    ],
+)
+def test_the_cure_for_a_command_is_an_option(extension, shape, dtype, cure):
+    with pytest.raises(ValueError, match="`image` must") as caught:
+        encode_image(np.zeros(shape, dtype), extension, 95)
+    assert str(caught.value).endswith(cure)
+    larger = re.search(r"(\w+)\.$", cure)[1]
+    assert len(encode_image(np.zeros(shape, dtype), f".{larger}", 95))
+
+
+def test_the_cure_for_a_side_too_long_for_tiff_is_no_tiff(tmp_path):
+    with pytest.raises(ValueError, match=r"Write \.npy\.$"):
+        write_image(tmp_path / "scan.tif", np.zeros((1, 2**20 + 1), np.uint8))
 
 
 @pytest.mark.parametrize(("extension", "side"), [(".jpg", 65_501), (".webp", 16_384)])

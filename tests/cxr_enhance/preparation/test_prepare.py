@@ -83,6 +83,40 @@ def test_without_a_fit_the_size_is_opencvs_resize(how, size):
     assert_same_image(prepared(image, size=size, interpolation=how).image, expected)
 
 
+@pytest.mark.parametrize("order", ["enhance-first", "resize-first"])
+@pytest.mark.parametrize(("dtype", "white"), [("uint8", 255), ("uint16", 65_535), (None, 4095)])
+@pytest.mark.parametrize("channels", [(), (1,), (3,)])
+def test_cubic_overshoot_is_clipped_to_white(order, dtype, white, channels):
+    image = np.zeros((32, 32, *channels), np.uint16)
+    image[:, 16:] = 4095
+    params = cxe.EnhanceParams(
+        bits=12, percentiles=None, clip_limit=None, output="rgb" if channels == (3,) else "gray"
+    )
+    preparation = cxe.Preparation(
+        params=params, size=(100, 100), interpolation="cubic", order=order, dtype=dtype
+    )
+    row = cxe.prepare(image, preparation).image[50].reshape(100, -1)[:, 0]
+    assert row[0] == 0
+    assert np.all(row[52:] == white)
+    assert np.all(np.diff(row[:52].astype(int)) >= 0)
+
+
+def test_an_image_brighter_than_white_is_refused_with_its_own_depth():
+    image = np.zeros((32, 32), np.uint16)
+    image[:, 16:] = 4095
+    preparation = cxe.Preparation(
+        params=cxe.EnhanceParams(bits=11), size=(100, 100), interpolation="cubic",
+        order="resize-first",
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"got 4095\. Use bits=12,"):
+        cxe.prepare(image, preparation)
+    with pytest.raises(ValueError, match="bits"):
+        cxe.prepare(image.astype(np.uint8), cxe.Preparation(
+            params=cxe.EnhanceParams(bits=12), size=(100, 100), interpolation="cubic",
+            order="resize-first",
+        ))  # fmt: skip
+
+
 def test_padding_is_black_outside_of_the_enhancement_or_enhanced_as_black():
     image = np.maximum(make_image("radiograph", 60, 30), 40)
     outside = prepared(image, size=(60, 60), fit="pad").image

@@ -47,6 +47,27 @@ def test_files_of_a_folder_are_gone_through_and_what_is_no_image_is_left_out(fol
     assert files.step(-1, READ).name == "d.jpg"
 
 
+def test_a_file_that_cannot_be_read_is_named_and_the_next_step_goes_on_from_it(folder):
+    files = Files([str(folder)])
+    assert files.step(1, READ).name == "a.png"
+    (folder / "b.txt").unlink()
+    with pytest.raises(FileNotFoundError):
+        files.step(1, READ)
+    with pytest.raises(ValueError, match=r"File: 'cut\.png'"):
+        files.step(1, READ)
+    few = ReadOptions(max_pixels=1000)
+    with pytest.raises(ValueError, match="max_pixels"):
+        files.step(1, few)
+    assert files.step(1, READ).name == "c.png"
+    with pytest.raises(ValueError, match="max_pixels"):
+        files.step(-1, few)
+    (folder / "below" / "c.png").unlink()
+    with pytest.raises(FileNotFoundError):
+        files.step(1, READ)
+    assert files.step(1, READ) is None
+    assert files.step(-1, READ).name == "d.jpg"
+
+
 def test_a_single_file_that_is_no_image_says_so(folder):
     with pytest.raises(ValueError, match=r"`source` must hold a whole .* File: 'b\.txt'\."):
         Files([str(folder / "b.txt")]).step(1, READ)

@@ -11,10 +11,14 @@ pytest.importorskip("typer", reason="typer is not installed")
 from sklearn.metrics import roc_auc_score
 
 from cxr_enhance import write_image
+from cxr_models.audit import finding_shortcuts
 from cxr_models.audit.finding_shortcuts import audit_findings, verdict
+from cxr_models.audit.findings_results import FindingReached, FindingShortcuts
 from cxr_models.audit.shortcut_features import Features
 from cxr_models.cli import main
+from cxr_models.evaluation.bootstrap import NO_SPREAD
 from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.results import Measured
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import write_split
 
@@ -72,6 +76,34 @@ def test_a_border_that_is_written_on_tells_its_finding_alone(rng, split):
     assert "largely readable: Device (" in sentence
 
 
+def shortcuts_with(area, interval, reason=""):
+    measured = Measured(value=area, interval=interval, reason=reason)
+    guessing = Measured(value=0.4, interval=(0.3, 0.5))
+    best, rest = FindingReached(roc_auc=measured), FindingReached(roc_auc=guessing)
+    names = ("border", "thumbnail", "histogram", "size", "label_from_source")
+    return FindingShortcuts(images=40, present=20, **dict.fromkeys(names, rest) | {"border": best})
+
+
+def test_the_verdict_says_what_the_areas_mean():
+    few = "6 patients of the class concerned, fewer than 10"
+    audited = {
+        "Device": shortcuts_with(0.98, (0.9, 1.0)),
+        "Edema": shortcuts_with(0.7, (0.6, 0.8)),
+        "Mass": shortcuts_with(0.7, (0.4, 0.9)),
+        "Nodule": shortcuts_with(0.5, None, NO_SPREAD),  # all images have one score
+        "Hernia": shortcuts_with(0.98, None, few),
+        "Cyst": shortcuts_with(None, None, "no image that shows it"),
+    }
+    audited["Cyst"] = dataclasses.replace(
+        audited["Cyst"], histogram=audited["Cyst"].border, size=audited["Cyst"].border
+    )
+    assert verdict(audited).partition("(ROC-AUC), ")[2] == (
+        "largely readable: Device (0.98); partly readable: Edema (0.70); "
+        "2 of 6 findings: little or nothing; "
+        "too few patients of test for a verdict: Hernia (0.98); 1 could not be audited"
+    )
+
+
 def test_a_shortcut_that_is_sure_of_every_image_is_still_measured(rng, split):
     records, targets = split
     features = with_written_border(noise(rng, 240), targets[:, 0] == 1)
@@ -124,6 +156,25 @@ def test_the_source_alone_is_measured_by_its_share_in_train(rng, split):
     audited = audit_findings(nowhere, FINDINGS[:1], targets[:, :1], noise(rng, 240), METHOD)
     reason = audited["Device"].label_from_source.roc_auc.reason
     assert reason == "train does not state two sources"
+
+
+def test_test_images_without_a_source_do_not_count_for_the_source_alone(rng, split, monkeypatch):
+    untrained = finding_shortcuts._not_reached("not trained")
+    monkeypatch.setattr(finding_shortcuts, "_shortcut", lambda *_: untrained)
+    records, targets = split
+    sources = np.array([record.source for record in records])
+    targets[:, :1] = (sources == "here")[:, None]
+    tested = [i for i, record in enumerate(records) if record.split == "test"]
+    unstated = {*tested[::2]}
+    records = [dataclasses.replace(r, source="" if i in unstated else r.source)
+               for i, r in enumerate(records)]  # fmt: skip
+    audited = audit_findings(records, ("Device",), targets[:, :1], noise(rng, 240), METHOD)
+    assert audited["Device"].label_from_source.roc_auc.value == 1.0
+    records = [dataclasses.replace(r, source="" if r.split == "test" else r.source)
+               for r in records]  # fmt: skip
+    audited = audit_findings(records, ("Device",), targets[:, :1], noise(rng, 240), METHOD)
+    area = audited["Device"].label_from_source.roc_auc
+    assert (area.value, area.reason) == (None, "test states no source")
 
 
 def test_a_finding_that_a_part_does_not_hold_is_not_audited_and_says_why(rng, split):

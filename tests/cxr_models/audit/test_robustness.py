@@ -93,3 +93,12 @@ def test_some_images_are_whole_patients_in_the_shares_of_the_labels():
     assert len(places) == 2 * len(taken)
     assert some_images(records, 40, 4) != places
     assert some_images(records, 200, 3) == some_images(records, 999, 3) == list(range(200))
+
+
+def test_some_images_are_of_one_patient_at_least():
+    records = [Record(file=f"{i}.png", label="ab"[i % 2], group="copies") for i in range(20)]
+    assert some_images(records, 5, 0) == list(range(20))
+    records = [
+        Record(file=f"{i}.png", label="a", patient="few" if i < 9 else "many") for i in range(99)
+    ]
+    assert some_images(records, 1, 0) == list(range(9))

@@ -178,7 +178,7 @@ def reached(accuracy, interval=None):
 
 def audit_with(border, low, run=None, *, histogram=0.3):
     shortcuts = Shortcuts(
-        border=reached(border, (low, 1.0)),
+        border=reached(border, None if low is None else (low, 1.0)),
         histogram=reached(histogram, (0.0, 1.0)),
         size=reached(0.3),
         majority=reached(0.4),
@@ -199,6 +199,7 @@ def audit_with(border, low, run=None, *, histogram=0.3):
         (audit_with(0.45, 0.35, 0.95), "reaches 0.45 of 0.95: no more than guessing"),
         (audit_with(0.87, 0.8, 0.8), "reaches 0.87, the run itself 0.80: these labels are largely"),
         (audit_with(0.87, 0.8), "reaches 0.87, where the commonest label alone gives 0.40: these"),
+        (audit_with(0.98, None), "gives 0.40: too few patients of test for a verdict"),
         (audit_with(0.5, 0.4, histogram=0.9), "a model that sees only the gray histogram reaches"),
     ],
 )  # fmt: skip

@@ -85,6 +85,47 @@ def test_one_column_of_a_class_against_the_rest_is_enough(tmp_path, rng, capsys)
     assert told["sets"]["test"]["classes"]["normal"]["roc_auc"]["value"] == pytest.approx(area)
 
 
+def test_a_table_of_one_column_is_compared_with_a_table_of_both(tmp_path, rng, capsys):
+    rows = [
+        {"file": f"{i}", "label": ("covid", "normal")[i % 2], "prob:covid": p, "prob:normal": 1 - p}
+        for i, p in enumerate(rng.random(40))
+    ]
+    both = write_csv(tmp_path / "both.csv", rows)
+    one = write_csv(
+        tmp_path / "one.csv", [{k: v for k, v in r.items() if k != "prob:normal"} for r in rows]
+    )
+    (pair,) = evaluated(capsys, tmp_path / "out", one, both)["comparisons"]
+    assert pair["roc_auc"]["covid"]["difference"] == pair["accuracy"]["value"] == 0
+    models = (tmp_path / "out/one", tmp_path / "out/both")
+    said(capsys, "report", *models, "--out", tmp_path / "r.html")
+    text = Read((tmp_path / "r.html").read_text()).text
+    assert "one and both are compared" in text
+    assert "the only run here" not in text
+
+
+@pytest.mark.parametrize("kind", ["classes", "findings"])
+def test_a_source_of_other_files_is_left_out_of_the_comparison_and_it_is_said(
+    kind, tmp_path, rng, capsys
+):
+    write, make = {
+        "classes": (write_table, make_predictions),
+        "findings": (write_finding_table, make_finding_predictions),
+    }[kind]
+    table = write(tmp_path / "mine.csv", [make(rng, name=name) for name in ("test", "clinic")])
+    lines = table.read_text().splitlines()
+    (tmp_path / "theirs.csv").write_text("\n".join(lines[:-1]))
+    tables = (table, tmp_path / "theirs.csv")
+    told = said(capsys, "evaluate-predictions", *tables, "--out", tmp_path / "out", *FEW)
+    line = (
+        "clinic: mine not compared with theirs: 1 image that is in one of the two alone, such as "
+        "'clinic/59.png'"
+    )
+    assert line in told.out.splitlines()
+    stored = json.loads((tmp_path / "out/comparison.json").read_text())
+    assert stored["left_out"] == [line]
+    assert [pair["set"] for pair in stored["comparisons"]] == ["test"]
+
+
 def test_the_table_of_a_run_gives_the_values_of_the_run(tmp_path, capsys):
     run = write_run(tmp_path / "run")
     rows = []
@@ -179,6 +220,23 @@ def test_thresholds_are_chosen_on_validation_or_given_but_never_on_the_test_set(
     told = evaluated(capsys, tmp_path / "calibrated", test, "--validation", validation)
     assert told["operating_points"]["chosen_on"] == told["calibration"]["fitted_on"] == "val"
     assert told["calibration"]["temperature"] != 1
+
+
+def test_a_column_that_the_stored_table_lacks_is_added_to_the_table_and_evaluated(
+    tmp_path, rng, capsys
+):
+    table, out = write_table(tmp_path / "t.csv", [make_predictions(rng)]), tmp_path / "out"
+    evaluated(capsys, out, table)
+    words = ("evaluate", out, "--by", "ward", *FEW)
+    error = said(capsys, *words, status=2).err
+    assert "--external" not in error
+    assert "--from-predictions" not in error
+    assert "evaluate the table again: cxr-models evaluate-predictions TABLE --out DIR." in error
+    first, *rows = table.read_text().splitlines()
+    rows = [f"{row},{'ab'[place // 2 % 2]}" for place, row in enumerate(rows)]
+    table.write_text("\n".join([f"{first},ward", *rows]) + "\n")
+    evaluated(capsys, tmp_path / "again", table)
+    assert "by ward" in said(capsys, "evaluate", tmp_path / "again", *words[2:]).out
 
 
 @pytest.mark.parametrize("kind", ["classes", "findings"])
@@ -326,6 +384,13 @@ def test_groups_of_a_table_are_evaluated_and_stand_on_the_page(tmp_path, rng, ca
     classes = write_table(tmp_path / "classes.csv", [make_predictions(rng, 240)])
     kept = evaluated(capsys, tmp_path / "classes", classes, "--by", "source")["sets"]["test"]
     assert kept["subgroups"][0]["groups"] == kept["by_source"]
+
+
+def test_a_column_that_a_table_lacks_is_added_to_the_table(table, tmp_path, capsys):
+    said(capsys, "evaluate-predictions", table, "--out", tmp_path / "out", *FEW)
+    error = said(capsys, "evaluate", tmp_path / "out", "--by", "sex", *FEW, status=2).err
+    assert "Add the column to its table, and evaluate the table again: cxr-models evalu" in error
+    assert "--external" not in error
 
 
 def test_findings_of_patients_are_evaluated_compared_and_reported(tmp_path, rng, capsys):

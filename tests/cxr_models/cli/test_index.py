@@ -252,6 +252,17 @@ def test_columns_of_findings_come_from_any_csv(tmp_path, capsys):
     ]
 
 
+def test_rows_of_a_csv_that_have_no_row_in_another_are_counted(tmp_path, capsys):
+    names = write_class_folders(tmp_path, ("a",), 2)
+    (tmp_path / "files.csv").write_text(f"file,label,id\n{names[0]},a,1\n{names[1]},b,2\n")
+    (tmp_path / "findings.csv").write_text("id,finding:Mass\n2,1\n")
+    words = ["--csv", str(tmp_path / "files.csv"), "--csv", str(tmp_path / "findings.csv")]
+    assert index(tmp_path, tmp_path / "m.csv", *words) == 0
+    sentence = "WARNING: 1 of 2 rows of files.csv have no row in findings.csv with the same id;"
+    assert sentence in capsys.readouterr().err
+    assert [record.finding("Mass") for record in records_of(tmp_path / "m.csv")] == ["", "1"]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -264,6 +275,7 @@ def test_columns_of_findings_come_from_any_csv(tmp_path, capsys):
         (["--keep", "patient"], "`--keep` must name columns"),
         (["--drop-split"], "`--drop-split` is only allowed with --csv"),
         (["--no-decode", "--drop-duplicates"], "only allowed without --no-decode"),
+        (["--no-decode", "--max-distance", "4"], "`--max-distance` is only allowed without --no"),
         (["--layout", "rsna"], "`SOURCE` must hold stage_2_train_labels.csv for this layout"),
         (["--layout", "rsna", "--csv", "x.csv"], "`--layout rsna` is only allowed without --csv"),
         (["--label-from", "Covid"], "`--label-from` must name findings of the set; got 'Covid'"),

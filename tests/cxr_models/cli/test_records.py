@@ -9,6 +9,7 @@ pytest.importorskip("typer", reason="typer is not installed")
 from cxr_enhance import write_image
 from cxr_enhance.io import pseudonym
 from cxr_models import Record, read_manifest, read_split
+from cxr_models import split as split_of
 from cxr_models.cli import main
 from cxr_models.cli._train import config_of
 from cxr_models.records.manifest import write_manifest
@@ -233,6 +234,26 @@ def test_split_writes_one_that_loads_from_another_folder(manifest, tmp_path):
     assert all(Path(path).is_file() for path in split.manifest.paths())
 
 
+def test_the_parts_do_not_depend_on_where_the_split_is_written(tmp_path):
+    rows = [
+        f"{folder}/{k}.png,{'xy'[k % 2]},{folder}{k}"
+        for k in range(20)
+        for folder in ("nih", "ab", "zz")
+    ]
+    (tmp_path / "m.csv").write_text("\n".join(["file,label,patient", *rows]))
+    (tmp_path / "nih").mkdir()
+    parts = [
+        [record.split for record in split_of(tmp_path / "m.csv").manifest.records],
+    ]
+    for out in ("s.csv", "nih/s.csv", "other/s.csv"):
+        assert main(["split", str(tmp_path / "m.csv"), "--out", str(tmp_path / out)]) == 0
+        split = read_split(tmp_path / out)
+        parts.append([record.split for record in split.manifest.records])
+        assert os.path.samefile(split.manifest.root, (tmp_path / out).parent)
+        assert os.path.relpath(split.manifest.paths()[0], tmp_path) == "nih/0.png"
+    assert parts == [parts[0]] * 4
+
+
 def test_split_writes_folds(manifest, tmp_path):
     assert main(["split", str(manifest), "--out", str(tmp_path / "folds"), "--folds", "3"]) == 0
     tested = []
@@ -291,6 +312,39 @@ def test_split_refuses_a_given_split_that_leaks_and_can_take_the_leaks_out(tmp_p
     ]  # fmt: skip
     manifest.write_text("file,label\na.png,x\n")
     assert main([*words, "--without-leaks", "--overwrite"]) == 2
+
+
+def test_split_reads_other_names_of_parts_and_refuses_names_it_does_not_know(tmp_path, capsys):
+    rows = ["a.png,x,p1,training", "b.png,y,p2,Valid", "c.png,y,p3,test", "d.png,x,p4,training"]
+    manifest, out = tmp_path / "m.csv", tmp_path / "s.csv"
+    manifest.write_text("\n".join(["file,label,patient,split", *rows]))
+    words = ["split", str(manifest), "--out", str(out)]
+    assert main([*words, "--without-leaks"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "parts are read by other names: 'Valid' as val, 'training' as train" in said
+    assert "0 images are in no part" in said
+    parts = [record.split for record in read_split(out).manifest.records]
+    assert parts == ["train", "val", "test", "train"]
+    manifest.write_text(manifest.read_text().replace("Valid", "holdout"))
+    for more in ([], ["--without-leaks"]):
+        assert main([*words, "--overwrite", *more]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert "got 'holdout' in 1 rows, such as that of 'b.png'" in said
+        assert "make a new split with --drop-split" in said
+    assert [record.split for record in read_split(out).manifest.records] == parts
+    assert main([*words, "--overwrite", "--drop-split"]) == 0
+
+
+def test_split_completes_a_kept_split_so_that_it_can_be_read(tmp_path):
+    rows = [
+        f"{k}.png,{'yx'[k % 3 > 0]},p{k // 2},G{(k + 1) // 2},{'' if k % 2 else 'train'}"
+        for k in range(20)  # images in no part tie all images in train
+    ]
+    rows += [f"q{k}.png,{'xy'[k % 2]},q{k},,train" for k in range(10)] + ["t.png,x,pt,,test"]
+    manifest, out = tmp_path / "m.csv", tmp_path / "s.csv"
+    manifest.write_text("\n".join(["file,label,patient,group,split", *rows]))
+    assert main(["split", str(manifest), "--out", str(out)]) == 0
+    assert {record.split for record in read_split(out).manifest.records[20:]} >= {"val", "test"}
 
 
 def test_split_does_not_write_over_its_manifest(manifest, capsys):
@@ -451,6 +505,10 @@ def test_names_in_any_script_and_folders_to_be_made_are_fine(tmp_path, capsys):
         (
             ["split", "m.csv", "--out", "s", "--folds", "3", "--leave-source-out"],
             "`--folds` is only allowed without --leave-source-out",
+        ),
+        (
+            ["split", "m.csv", "--out", "s", "--folds", "4", "--fractions", "0.8", "0.2", "0"],
+            "`--fractions` is only allowed without --folds",
         ),
         (["split", "{tmp}/none.csv", "--out", "s.csv"], "No such file"),
         (["train", "{tmp}/none.csv", "--out", "r", "--set", "x"], "`--set` must be key=value"),

@@ -79,6 +79,34 @@ def test_studies_are_those_of_their_patient_and_patients_those_of_their_source(r
     np.testing.assert_allclose(patients, [images.logits[unit].mean(axis=0) for unit in rows])
 
 
+def test_units_are_tied_if_an_image_of_each_is_tied_to_a_third_unit(rng):
+    images = changed(
+        make_predictions(rng, labels=["covid"] * 5),
+        patient=[""] * 5,
+        study=["s1", "s2", "s2", "s3", "s4"],
+        group=["a", "a", "b", "b", ""],  # s1 and s3 are tied to different images of s2
+    )
+    joined = aggregated(images, STUDIES)
+    assert len(joined.manifest.records) == 4
+    assert joined.outcomes().patients.tolist() == [0, 0, 0, 1]
+    assert images.outcomes().patients.tolist() == [0, 0, 1, 1, 2]
+
+
+def test_studies_of_unknown_patients_are_joined_unless_each_patient_numbers_its_own(rng):
+    made = make_predictions(rng, labels=["covid"] * 8)
+    studies = ["1", "1", "1", "1", "2", "2", "1", "1"]
+    numbered = changed(
+        made,
+        patient=["a", "b", "", "unknown", "", "", "", ""],
+        study=studies,
+        source=["x"] * 6 + ["y"] * 2,
+    )
+    # the patients a and b of source x have a study 1 each; nothing is known of source y
+    assert len(aggregated(numbered, STUDIES).manifest.records) == 7
+    unique = changed(made, patient=["a", "a", "", "", "", "", "", ""], study=studies)
+    assert len(aggregated(unique, STUDIES).manifest.records) == 3
+
+
 def test_by_max_a_patient_is_the_image_most_like_the_second_class(rng):
     labels = ["normal", "covid", "normal", "normal", "covid", "covid"]
     images = binary(rng, labels, patient=list("aabbcc"))

@@ -67,6 +67,7 @@ def test_a_finding_that_is_known_of_every_image_has_the_values_of_a_class(twins)
             same(getattr(of_class, name), getattr(of_finding, name))
         for name in ("sensitivity", "specificity", "precision"):
             same(*(getattr(a.operating_point, name) for a in (of_class, of_finding)))
+    same(one.clinic["TB"].brier, other.findings["TB"].brier_calibrated)
     one, other = one.clinic["TB"], other.clinic["TB"]
     for name in (
         "positive_likelihood_ratio",

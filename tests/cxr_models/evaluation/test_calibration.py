@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,7 @@ from cxr_models.evaluation.calibration import (
     bin_of,
     fit_temperature,
     mean_log_loss,
+    ranking_scores,
     reliability_bins,
     softmax,
 )
@@ -26,6 +29,23 @@ def test_finds_the_temperature_that_logits_were_multiplied_by(rng, temperature):
     assert found.reason is None
 
 
+@pytest.mark.parametrize("scale", [1e-4, 200.0, 5e4])  # of raw scores in place of logits
+def test_logits_of_another_scale_have_a_temperature_of_that_scale(rng, scale):
+    logits = rng.normal(0, 2, (5_000, 3))
+    targets = drawn_from(rng, logits)
+    found = fit_temperature(logits * scale, targets)
+    assert found.value == pytest.approx(scale, rel=0.06)
+    assert found.reason is None
+
+
+@pytest.mark.parametrize(("scale", "side"), [(1e-9, "below 1e-06"), (1e9, r"above 1e\+06")])
+def test_a_temperature_outside_the_search_is_1_with_the_reason(rng, scale, side):
+    logits = rng.normal(0, 2, (500, 3))
+    found = fit_temperature(logits * scale, drawn_from(rng, logits))
+    assert found.value == 1.0
+    assert re.search(f"the validation loss is lowest {side}", found.reason)
+
+
 def test_no_temperature_nearby_has_a_smaller_loss(rng):
     logits = rng.normal(0, 2, (300, 4))
     targets = rng.integers(0, 4, 300)
@@ -34,6 +54,11 @@ def test_no_temperature_nearby_has_a_smaller_loss(rng):
     least = mean_log_loss(logits, targets, found)
     for other in (found * 0.99, found * 1.01):
         assert mean_log_loss(logits, targets, other) > least
+
+
+def test_images_of_one_class_fit_no_temperature(rng):
+    found = fit_temperature(rng.normal(size=(30, 3)), np.ones(30, np.int64))
+    assert found == (1.0, "the validation part holds images of one class only")
 
 
 def test_a_validation_without_mistakes_fits_no_temperature(rng):
@@ -70,3 +95,12 @@ def test_reliability_bins_are_those_counted_by_hand():
         (1, 0.52, 1.0),
         (2, 0.97, 0.5),
     ]
+
+
+def test_scores_are_probabilities_or_where_these_round_to_0_or_1_their_log_odds():
+    log_odds = np.array([-800.0, -700.0, -40.0, 0.0, 15.0, 36.0, 38.0, 39.0])
+    probabilities = np.stack([np.zeros(8), log_odds], axis=1)
+    scores = ranking_scores(softmax(probabilities)[:, 1], log_odds)
+    assert (np.diff(scores) > 0.0).all()
+    np.testing.assert_array_equal(scores[2:5], softmax(probabilities)[2:5, 1])
+    np.testing.assert_array_equal(scores[[0, 1, 5, 6, 7]], log_odds[[0, 1, 5, 6, 7]])

@@ -7,7 +7,7 @@ pytest.importorskip("scipy", reason="scipy is not installed")
 
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.bootstrap import measure
-from cxr_models.evaluation.compare_findings import compare_or_pool_findings
+from cxr_models.evaluation.compare_findings import compare_finding_pairs, compare_or_pool_findings
 from cxr_models.evaluation.comparisons import AreaTest
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.finding_predictions import sigmoid
@@ -64,6 +64,19 @@ def test_every_finding_is_compared_over_its_known_labels_whatever_the_order(runs
     assert [comparison.findings[name].p_holm for name in FINDINGS] == holm(p_values)
 
 
+def test_areas_of_logits_far_from_0_are_compared_as_those_near_it(runs):
+    sets, _ = runs
+    unscaled = {run: (1.0,) * len(FINDINGS) for run in sets}
+    near = {run: of_run[1] for run, of_run in sets.items()}
+    far = {run: with_logits(test, test.logits + 100.0) for run, test in near.items()}
+    pairs = [("a", "b")]
+    ((one,), (other,)) = (compare_finding_pairs(t, pairs, unscaled, METHOD) for t in (near, far))
+    for name in FINDINGS:
+        assert one.findings[name].p_value is not None
+        assert other.findings[name].p_value == pytest.approx(one.findings[name].p_value)
+        assert other.findings[name].areas == pytest.approx(one.findings[name].areas)
+
+
 def test_the_mean_difference_has_the_interval_of_joint_draws(runs):
     sets, worse = runs
     (comparison,) = compare_or_pool_findings(sets, METHOD).comparisons
@@ -104,7 +117,8 @@ def test_runs_of_other_findings_images_or_labels_are_refused(runs):
         compare_or_pool_findings({"a": sets["a"], "b": [val, half]}, METHOD)
     relabelled = dataclasses.replace(worse, targets=(1 - worse.targets.clip(0)).astype(np.int8))
     with pytest.raises(
-        ValueError, match=r"must hold the same images and labels .* different labels"
+        ValueError,
+        match=r"must hold the same images and labels in a and b.* different labels of 200 i",
     ):
         compare_or_pool_findings({"a": sets["a"], "b": [val, relabelled]}, METHOD)
     with pytest.raises(ValueError, match="`RUN` must have predictions of val; got none"):
@@ -121,6 +135,21 @@ def test_runs_whose_findings_are_in_another_order_are_compared_in_that_of_the_fi
     turned = {"b": other["b"], "a": sets["a"]}
     (comparison,) = compare_or_pool_findings(turned, METHOD).comparisons
     assert list(comparison.findings) == names
+
+
+def test_sets_of_other_images_do_not_hinder_other_comparisons_which_are_sorted_by_pair(runs, rng):
+    sets, _ = runs
+    clinic = make_finding_predictions(rng, images=120, name="clinic")
+    less = reordered(clinic, np.arange(100))
+    three = {"a": [*sets["a"], clinic], "b": [*sets["b"], less], "c": [*sets["a"], clinic]}
+    told = compare_or_pool_findings(three, METHOD)
+    assert [(pair.first, pair.second, pair.set) for pair in told.comparisons] == [
+        ("a", "b", "test"), ("a", "c", "test"), ("a", "c", "clinic"), ("b", "c", "test"),
+    ]  # fmt: skip
+    assert told.left_out == (
+        "clinic: a and c not compared with b: 20 images that are in one of the two alone, such as "
+        "'clinic/100.png'",
+    )
 
 
 def test_runs_tested_on_different_images_are_pooled_each_at_its_temperatures(rng):

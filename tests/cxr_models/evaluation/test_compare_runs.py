@@ -15,7 +15,7 @@ from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
 from cxr_models.evaluation.results import Aggregation
 from cxr_models.records.manifest import Manifest
 from tests.helpers.predicted import CLASSES, make_predictions, with_logits
-from tests.helpers.report_runs import against_the_rest
+from tests.helpers.report_runs import against_the_rest, change_records
 
 METHOD = Method(draws=200)
 
@@ -49,6 +49,48 @@ def test_runs_tested_on_the_same_images_are_compared_whatever_the_order(rng):
         got = comparison.roc_auc[name]
         assert converted(AreaTest, got) == expected
         assert got.interval[0] < got.difference < got.interval[1]
+
+
+def test_areas_of_logits_far_from_0_are_compared_by_their_log_odds(rng):
+    def far(predictions):
+        return with_logits(predictions, predictions.logits + np.array([0.0, 0.0, 100.0]))
+
+    one = make_predictions(rng)
+    other = with_logits(one, one.logits + rng.normal(size=one.logits.shape))
+    (pair,) = compare_pairs({"a": far(one), "b": far(other)}, [("a", "b")], METHOD)
+    log_odds = [p.logits[:, 2] - np.log(np.exp(p.logits[:, :2]).sum(axis=1)) for p in (one, other)]
+    expected = delong(one.outcomes().targets == 2, *log_odds, one.outcomes().patients)
+    assert expected.p_value is not None
+    assert converted(AreaTest, pair.roc_auc["virus"]) == expected
+
+
+def test_runs_whose_classes_are_in_another_order_are_compared(rng):
+    val, one = make_predictions(rng, name="val"), make_predictions(rng)
+    other = with_logits(one, one.logits + rng.normal(size=one.logits.shape))
+    names = CLASSES[::-1]
+    turned = [predictions.in_order(names) for predictions in (val, other)]
+    assert {p.class_names for p in turned} == {p.labels for p in turned} == {names}
+    expected = compare_or_pool({"a": [val, one], "b": [val, other]}, METHOD)
+    (told,) = compare_or_pool({"a": [val, one], "b": turned}, METHOD).comparisons
+    assert told.mcnemar == expected.comparisons[0].mcnemar
+    for name, area in expected.comparisons[0].roc_auc.items():
+        assert told.roc_auc[name].difference == pytest.approx(area.difference)
+    halves = reordered(one, range(30)), reordered(turned[1], range(30, 60))
+    pooled = compare_or_pool({"a": [val, halves[0]], "b": [turned[0], halves[1]]}, METHOD).pooled
+    joined = np.concatenate([one.logits[:30], other.logits[30:]])
+    right = with_logits(one, joined).outcomes()
+    assert pooled.overall.accuracy.value == (right.predicted == right.targets).mean()
+
+
+def test_sets_of_other_images_do_not_hinder_other_comparisons(rng):
+    val, test, clinic = (make_predictions(rng, name=name) for name in ("val", "test", "clinic"))
+    runs = {"a": [val, test, clinic], "b": [val, test, reordered(clinic, range(59))]}
+    told = compare_or_pool(runs, METHOD)
+    assert [pair.set for pair in told.comparisons] == ["test"]
+    assert told.left_out == (
+        "clinic: a not compared with b: 1 image that is in one of the two alone, such as "
+        "'clinic/59.png'",
+    )
 
 
 def test_of_several_pairs_every_test_has_a_p_value_that_allows_for_the_others(rng):
@@ -97,12 +139,28 @@ def test_runs_tested_on_different_images_are_pooled_each_at_its_temperature(rng)
     assert told.runs["b"].accuracy.value == right[60:].mean()
 
 
+def test_runs_of_one_class_against_other_labels_that_differ_are_pooled(rng):
+    def fold(other):  # knows the labels A, covid and `other`
+        names = {"normal": "A", "virus": other, "covid": "covid"}
+        for name in ("val", "test"):
+            made = against_the_rest(make_predictions(rng, name=name, root=f"/{other}"))
+            every = dataclasses.replace(made, labels=("A", "covid", other, "normal", "virus"))
+            named = change_records(
+                every, lambda _, record: {"label": names[record.label], "patient": ""}
+            )
+            yield dataclasses.replace(named, labels=("A", "covid", other))
+
+    pooled = compare_or_pool({other: list(fold(other)) for other in "BC"}, METHOD).pooled
+    assert pooled.labels == {"A": 40, "B": 20, "C": 20, "covid": 40}
+    assert pooled.classes["covid"].images == 40
+
+
 def test_runs_that_neither_share_nor_part_their_tests_are_refused(rng):
     val, test = make_predictions(rng, name="val"), make_predictions(rng)
     half = reordered(test, np.arange(30))
     with pytest.raises(ValueError, match="got test sets that share 30 of 60 images"):
         compare_or_pool({"a": [val, test], "b": [val, half]}, METHOD)
-    with pytest.raises(ValueError, match="must hold the same images and labels in both runs"):
+    with pytest.raises(ValueError, match="must hold the same images and labels in one and two"):
         compare_pairs({"one": test, "two": half}, [("one", "two")], METHOD)
 
 

@@ -51,6 +51,22 @@ def test_equal_pixels_are_refused_under_any_path_and_format(run, clinic, part):
     assert f"  c.png: equal, {seen.records[0].file} in {part}" in str(caught.value)
 
 
+def test_names_of_sets_differ_without_regard_to_case(run, clinic, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other/Clinic.csv"
+    write_image(tmp_path / "other/d.png", draw(503, 200, 0.9))
+    write_manifest(other, [Record(file="d.png", label="covid")])
+    with pytest.raises(ValueError, match=r"regard to case; got Clinic for .* beside clinic. Renam"):
+        read_externals(run, [clinic, other])
+    with pytest.raises(ValueError, match=r"without regard to case; got TEST for .* beside test"):
+        read_externals(run, [shutil.copy(other, tmp_path / "other/TEST.csv")])
+    run.folder.evaluation_folder.mkdir()
+    run.folder.predictions_file("clinic", external=True).touch()
+    assert list(read_externals(run, [clinic])) == ["clinic"]
+    with pytest.raises(ValueError, match=r"regard to case; got Clinic for .* beside clinic. Renam"):
+        read_externals(run, [other])
+
+
 def test_images_of_test_may_be_in_a_set_of_another_source(run, clinic):
     image = read_image(run.split.select("test").paths()[0])
     added(clinic, image)

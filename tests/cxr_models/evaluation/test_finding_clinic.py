@@ -135,6 +135,13 @@ def test_a_finding_is_the_binary_task_of_its_known_labels_intervals_included(set
         assert one.positive.interval == pytest.approx(other.positive.interval)
 
 
+def test_the_brier_score_has_one_interval_also_where_labels_are_unknown(sets):
+    for values in evaluate_findings("run", sets, METHOD).sets.values():
+        for finding, clinic in (values.clinic or {}).items():
+            assert clinic.brier == values.findings[finding].brier_calibrated
+            assert clinic.brier.interval is not None
+
+
 def test_logits_of_unknown_labels_change_no_value(rng, sets):
     told = evaluate_findings("run", sets, METHOD).sets["test"].clinic
     changed = []

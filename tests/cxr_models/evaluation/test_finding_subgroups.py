@@ -14,6 +14,7 @@ from cxr_models.evaluation.findings import evaluate_findings
 from cxr_models.evaluation.findings_results import FindingsEvaluation
 from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.metrics import ImageStatistics
+from cxr_models.evaluation.prediction_tables import Origin
 from cxr_models.evaluation.subgroup_gaps import gaps_between
 from cxr_models.evaluation.subgroups import class_measurements, lines_on_unstated
 from tests.helpers.predicted import FINDINGS, make_finding_predictions
@@ -141,6 +142,24 @@ def test_the_gaps_of_a_finding_are_those_of_two_classes_over_its_known_images(se
             assert gap.difference.value == pytest.approx(other.difference.value)
             assert gap.chance.p_value == other.chance.p_value
             assert gap.chance.high == pytest.approx(other.chance.high)
+
+
+@pytest.mark.parametrize("by_column", ["sex", "view"])  # of other patients, and of the same
+def test_the_gaps_of_a_later_finding_without_a_temperature_are_those_of_it_alone(sets, by_column):
+    foreign = Origin(weights_sha256="", config_sha256="", records_sha256="r", inputs="i")
+    views = change_records(sets[2], lambda place, _: {"view": ("PA", "AP")[place % 2]})
+    test = dataclasses.replace(views, origin=foreign)
+    together = gaps_of(column(by([test], by_column)))
+    for k, finding in enumerate(FINDINGS):
+        alone = dataclasses.replace(
+            test,
+            findings=(finding,),
+            targets=test.targets[:, [k]],
+            logits=test.logits[:, [k]],
+            probabilities=test.probabilities[:, [k]],
+        )
+        gaps = gaps_of(column(by([alone], by_column)))
+        assert gaps == {key: gap for key, gap in together.items() if key[1] == finding}
 
 
 def test_the_interval_of_a_gap_is_made_of_the_intervals_shown_for_its_groups(sets):

@@ -26,6 +26,7 @@ from cxr_models.evaluation.findings import choose, evaluate_findings
 from cxr_models.evaluation.findings_results import FindingsEvaluation
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.operating_points import Rule
+from cxr_models.evaluation.prediction_tables import Origin
 from tests.helpers.predicted import FINDINGS, make_finding_predictions
 
 METHOD = Method(draws=200)
@@ -45,6 +46,24 @@ def with_targets(predictions, targets):
 
 def with_logits(predictions, logits):
     return dataclasses.replace(predictions, logits=logits, probabilities=sigmoid(logits))
+
+
+@pytest.mark.parametrize("offset", [100.0, -1000.0])
+def test_areas_do_not_depend_on_how_far_logits_are_from_0(sets, offset):
+    foreign = Origin(weights_sha256="", config_sha256="", records_sha256="r", inputs="i")
+    test = dataclasses.replace(sets[2], origin=foreign)
+    far = with_logits(test, test.logits + offset)
+    near_values, values = (
+        evaluate_findings("run", [one], METHOD).sets["test"] for one in (test, far)
+    )
+    for name in FINDINGS:
+        expected, got = near_values.findings[name], values.findings[name]
+        assert got.roc_auc.value == pytest.approx(expected.roc_auc.value)
+        assert got.roc_auc.interval == pytest.approx(expected.roc_auc.interval)
+        assert got.pr_auc.value == pytest.approx(expected.pr_auc.value)
+        roc = values.curves[name].roc
+        assert roc.sensitivity == near_values.curves[name].roc.sensitivity
+        assert set(roc.threshold[1:]) == {float(offset > 0)}
 
 
 def test_values_of_a_finding_are_those_of_scikit_learn_over_its_known_labels(sets):
@@ -153,6 +172,17 @@ def test_temperature_and_threshold_of_a_finding_come_from_its_known_validation_i
         choose(test, Rule())
     with pytest.raises(ValueError, match="`sets` must hold val"):
         evaluate_findings("run", [test], METHOD)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_finding_of_one_known_label_in_validation_has_no_temperature(sets, label):
+    targets = sets[1].targets.copy()
+    targets[:, 0] = np.where(targets[:, 0] == -1, -1, label)
+    evaluation = evaluate_findings("run", [with_targets(sets[1], targets), sets[2]], METHOD)
+    calibration = evaluation.calibration["Mass"]
+    assert calibration.temperature == 1.0
+    assert "known images both with it and without it" in calibration.reason
+    assert evaluation.calibration["Hernia"].reason == ""
 
 
 def test_an_evaluation_is_json_and_the_same_for_the_same_seed(sets):

@@ -91,6 +91,9 @@ def test_logits_are_used_where_given():
     [
         ([["87%", "13%"]], r"`prob:a` must be a number from 0 to 1; got '87%' for '0.png'. Divide"),
         ([["0.5", "0.5"], ["87", "13"]], r"got '87' for '1.png'. Divide percentages by 100"),
+        ([["2.3", "-1"]], r"got '2.3' for '0.png'. Logits belong in columns logit:CLASS"),
+        ([["2.3", "1"], ["0", "-1"]], r"got '2.3' for .*image. Logits belong in columns logit"),
+        ([["2.3", "1"]], r"got '2.3' .* percentages by 100; logits belong in columns logit:CLASS"),
         ([["nan", "1"], ["", "1"]], r"got 'nan' for '0.png' and 1 other image. Leave out rows"),
         ([["0", "inf"]], r"`prob:b` must be a number from 0 to 1; got 'inf' for '0.png'"),
         ([["-3.2", "0"]], r"got '-3.2' for '0.png'. Logits belong in columns logit:CLASS"),
@@ -120,7 +123,7 @@ def test_classes_are_the_columns_in_alphabetical_order():
     ("columns", "labels", "names", "order"),
     [
         (["tb"], ["tb", "normal"], ("normal", "tb"), (0, 1)),
-        (["covid"], ["covid", "normal"], ("covid", "normal"), (1, 0)),
+        (["covid"], ["covid", "normal"], ("normal", "covid"), (0, 1)),
         (["covid"], ["covid", "normal", "virus"], ("not covid", "covid"), (0, 1)),
         (["covid"], ["covid"], ("not covid", "covid"), (0, 1)),
         (["covid"], ["covid", "not covid"], ("not covid", "covid"), (0, 1)),

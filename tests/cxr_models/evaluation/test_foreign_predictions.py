@@ -112,6 +112,24 @@ def test_images_without_patients_and_patients_in_two_parts_are_counted(tmp_path)
     )
 
 
+def test_images_that_a_group_ties_across_train_and_a_tested_set_are_counted(tmp_path):
+    parts = ("train", "val", "test", "clinic", "test", "test", "train")
+    groups = ("x", "y", "x", "y", "z", "z", "")
+    rows = [
+        row(f"{i}", part=part, group=group, patient=f"p{i}")
+        for i, (part, group) in enumerate(zip(parts, groups, strict=True))
+    ]
+    warnings = [line for line in read(tmp_path, rows).remarks if line.startswith("WARNING")]
+    assert warnings == [
+        "WARNING: the column group ties 2 images of tested sets to images of train or val: the "
+        "values of these sets are too good"
+    ]
+    same = [{**one, "patient": "p"} for one in rows[:4]]  # the warning of the patient is enough
+    warnings = [line for line in read(tmp_path, same).remarks if line.startswith("WARNING")]
+    assert len(warnings) == 1
+    assert "1 patient is in train" in warnings[0]
+
+
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
@@ -153,7 +171,12 @@ def test_other_sources_are_not_mixed_and_can_name_files(tmp_path):
     for words in (("site A", "site_A"), ("Site", "site")):
         sentence = f"must name other sources by different .*; got '{words[0]}' and '{words[1]}'"
         refused(tmp_path, of(*words), sentence)
-    refused(tmp_path, of("x" * 201), r"`part` must name other sources in at most 200 .*got 201")
+    refused(
+        tmp_path,
+        of("x" * 201),
+        r"`part` must name other sources in at most 200 bytes.*got 201 bytes",
+    )
+    refused(tmp_path, of("я" * 120), r"at most 200 bytes.*got 240 bytes.* outside a-z takes 2 to 4")
     assert [one.name for one in read(tmp_path, of("x" * 200, "site A")).sets][2] == "site_A"
 
 
@@ -198,6 +221,34 @@ def test_tables_to_compare_must_test_the_same_files(tmp_path):
         check_same_files({"one": one, "two": two})
     with pytest.raises(ValueError, match=r"`part` must be test in at least one row of each table"):
         check_same_files({"one": one, "two": table("4.csv", "abc", part="clinic")})
+
+
+def test_tables_to_compare_must_state_the_same_labels_of_the_test_files(tmp_path):
+    def table(name, labels, part="test"):
+        rows = [row(file, label) for file, label in zip("abc", labels, strict=True)]
+        rows += [row(file, part=part) for file in "de"]
+        return read_foreign(write_csv(tmp_path / name, [{"part": "test", **one} for one in rows]))
+
+    one = table("1.csv", ["covid", "covid", "normal"])
+    with pytest.raises(
+        ValueError,
+        match=r"`two` must hold the labels of one in test, .* got different labels of 2 images, "
+        r"such as 'b' \(covid and normal\). Write the same labels into both tables, or",
+    ):
+        check_same_files({"one": one, "two": table("2.csv", ["covid", "normal", "covid"])})
+    with_clinic = table("3.csv", ["covid", "covid", "normal"], part="clinic")
+    labels = {"a": "covid", "b": "covid", "c": "normal"}
+    less = [row(file, label, part="test") for file, label in labels.items()]
+    less = read_foreign(write_csv(tmp_path / "4.csv", [*less, row("d", part="clinic")]))
+    check_same_files({"one": with_clinic, "two": less})  # clinic is left out of the comparison
+    findings = [{"file": file, "finding:TB": "1", "prob:TB": 0.5} for file in "abcde"]
+    findings = read_foreign(write_csv(tmp_path / "5.csv", findings))
+    with pytest.raises(
+        ValueError,
+        match="`prob:` must be of the same classes or findings in one and tb, to compare them; got "
+        "the classes covid, normal and the findings TB",
+    ):
+        check_same_files({"one": one, "tb": findings})
 
 
 @pytest.mark.parametrize("label", [False, True])
@@ -323,6 +374,21 @@ def test_a_rounded_probability_that_outweighs_other_images_is_told(tmp_path):
     rows = [{**one, "label": "n" if one["patient"] == "d" else "TB"} for one in rows]
     of_classes = read(tmp_path, [{k: one[k] for k in one if k[:3] != "fin"} for one in rows]).sets
     assert list(lines_on_joining(of_classes, Aggregation(of="patient", by="mean"))) == [line]
+
+
+@pytest.mark.parametrize("others", [("normal",), ("normal", "virus")])
+def test_the_class_of_a_single_column_is_the_one_that_the_maximum_joins_by(tmp_path, others):
+    labels = ("covid", *others)
+    rows = [
+        {"file": f"{i}", "patient": f"p{i // 2}", "label": labels[i % len(labels)], "prob:covid": p}
+        for i, p in enumerate((0.2, 0.9, 0.4, 0.1, 0.7, 0.3))
+    ]
+    sets = read(tmp_path, rows).sets
+    (patients,) = joined(sets, Aggregation(of="patient", by="max"))
+    assert patients.class_names[1] == "covid"
+    np.testing.assert_allclose(patients.probabilities[:, 1], (0.9, 0.4, 0.7))
+    with pytest.raises(ValueError, match="by max, so that a patient is covid if one image is"):
+        joined(sets, Aggregation(of="patient", by="mean"))
 
 
 def test_it_is_told_which_class_a_patient_has_the_highest_probability_of(tmp_path):

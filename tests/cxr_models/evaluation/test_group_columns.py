@@ -54,6 +54,25 @@ def test_numbers_fall_into_bands_whose_lower_edge_is_their_own():
     assert groups == [names[0], names[1], names[1], names[2], names[2], names[0], *names[3:] * 2]
 
 
+def test_bands_of_close_edges_have_different_names():
+    names, groups = groups_of("id:1000001:1000002:1000003", ["1000000", "1000001.5", "1000002"])
+    assert list(names) == groups
+    assert names == ("below 1000001", "1000001 to below 1000002", "1000002 to below 1000003")
+    assert groups_of("dose:0.12345678:0.12345679", ["0", "0.123456785", "1"])[0] == (
+        "below 0.12345678",
+        "0.12345678 to below 0.12345679",
+        "0.12345679 and above",
+    )
+
+
+def test_the_cure_for_too_many_large_numbers_names_an_edge_between_them():
+    values = [str(1_000_001 + number) for number in range(100)]
+    with pytest.raises(ValueError, match="--by id:1000051") as refused:
+        check_columns(parse_columns("id"), [records_of("id", values)])
+    (cure,) = re.findall(r"--by (id:\d+)", str(refused.value))
+    assert len(groups_of(cure, values)[0]) == 2
+
+
 def test_a_column_of_too_many_numbers_is_refused_and_the_cure_bands_it():
     doses = [f"{number / 7:.3f}" for number in range(100)]
     (column,) = parse_columns("dose")
@@ -61,7 +80,9 @@ def test_a_column_of_too_many_numbers_is_refused_and_the_cure_bands_it():
         check_columns([column], [records_of("dose", doses)])
     (cure,) = re.findall(r"--by (dose:[\d.]+[\d])", str(told.value))
     assert {groups_of(cure, doses)[1].count(name) for name in groups_of(cure, doses)[0]} == {50}
-    with pytest.raises(ValueError, match=r"got room, which has 21, .*index --keep COLUMN"):
+    with pytest.raises(
+        ValueError, match=r"got room, which has 21, .*Name a column of fewer values"
+    ):
         check_columns(parse_columns("room"), [records_of("room", map("room {}".format, range(21)))])
     check_columns(parse_columns("room"), [records_of("room", map("room {}".format, range(20)))])
 

@@ -70,6 +70,45 @@ def test_every_value_is_that_of_scikit_learn(rng, drawn):
         assert got[name] == pytest.approx(value, abs=1e-12), name
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("offset", [100.0, 1000.0])
+def test_areas_do_not_depend_on_how_far_logits_are_from_0(rng, classes, offset):
+    near = make_outcomes(rng, classes=classes)
+    shift = np.zeros((1, classes))
+    shift[0, -1] = offset  # all images have a probability of 1 of the last class
+    logits = near.logits + shift
+    far = dataclasses.replace(near, logits=logits, probabilities=softmax(logits))
+    assert (far.probabilities[:, -1] == 1.0).all()
+    others = logits[:, :-1]
+    log_odds = logits[:, -1] - np.log(np.exp(others).sum(axis=1))
+    name = CLASSES[classes - 1]
+    is_last = near.targets == classes - 1
+    got = values_of(far)
+    area = sklearn_metrics.roc_auc_score(is_last, log_odds)
+    assert 0.6 < area == pytest.approx(got[f"roc_auc/{name}"], abs=1e-3)
+    assert got[f"pr_auc/{name}"] == pytest.approx(
+        sklearn_metrics.average_precision_score(is_last, log_odds), abs=1e-3
+    )
+    if classes == 2:
+        assert got["roc_auc/covid"] == got["roc_auc/normal"]
+    curve = curves(far)[name].roc
+    assert len(curve.sensitivity) > 10
+    assert set(curve.threshold[1:]) == {1.0}
+
+
+def test_equal_probabilities_stay_tied_though_their_log_odds_are_rounded_differently():
+    shares = np.array([[0.2, 0.3, 0.1, 0.4], [0.2, 0.1, 0.4, 0.3], [0.6, 0.2, 0.1, 0.1]])
+    outcomes = Outcomes(
+        class_names=("a", "b", "c", "d"),
+        targets=np.array([0, 1, 1]),
+        logits=np.log(shares),
+        probabilities=shares,
+        patients=np.arange(3),
+    )
+    np.testing.assert_array_equal(outcomes.scores_of(0), shares[:, 0])
+    assert values_of(outcomes)["roc_auc/a"] == 0.25
+
+
 def rounded(x, y):
     return {(round(float(a), 6), round(float(b), 6)) for a, b in zip(x, y, strict=True)}
 

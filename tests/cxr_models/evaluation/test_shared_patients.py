@@ -9,6 +9,8 @@ from cxr_models.evaluation.compare_runs import compare_or_pool
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.evaluation.findings_results import FindingsComparison
+from cxr_models.evaluation.prediction_tables import Origin
+from cxr_models.evaluation.results import Aggregation
 from cxr_models.evaluation.shared_patients import with_shared_patients
 from tests.helpers.predicted import make_finding_predictions, make_predictions
 from tests.helpers.report_runs import change_records
@@ -78,3 +80,100 @@ def test_a_comparison_does_not_depend_on_which_run_states_the_patients(rng, find
     p_values = [p_values_of(comparison) for comparison in (one, other, turned)]
     np.testing.assert_allclose(p_values[1], p_values[0], rtol=1e-12)
     np.testing.assert_allclose(p_values[2], p_values[0], rtol=1e-9)
+
+
+EITHER = pytest.mark.parametrize(
+    ("make", "compare"),
+    [(make_predictions, compare_or_pool), (make_finding_predictions, compare_or_pool_findings)],
+    ids=["classes", "findings"],
+)
+
+
+def in_groups(predictions, source=""):
+    """Replace the patient ids of a set by groups of two images, as an index names groups."""
+    return change_records(
+        predictions,
+        lambda i, _: {"patient": "", "source": source, "group": f"g{i // 2:06d}"},
+    )
+
+
+@EITHER
+@pytest.mark.parametrize("foreign", [False, True])
+def test_equal_group_names_of_two_manifests_tie_no_images_of_pooled_runs(
+    rng, make, compare, foreign
+):
+    origin = {}
+    if foreign:  # of a table, whose folder of images is unknown
+        empty = Origin(weights_sha256="", config_sha256="", records_sha256="r", inputs="i")
+        origin = {"origin": empty}
+    runs = {
+        run: [
+            change_records(
+                in_groups(make(rng, 80, name=name, root=f"/{run}", **origin)),
+                lambda _, record, run=run: {"file": f"{run}-{record.file}"},
+            )
+            for name in ("val", "test")
+        ]
+        for run in "ab"
+    }
+    pooled = compare(runs, METHOD).pooled
+    assert (pooled.images, pooled.patients) == (160, 80)
+    assert [run.patients for run in pooled.runs.values()] == [40, 40]
+
+
+@EITHER
+def test_file_names_that_joining_makes_groups_tie_no_patients_of_two_manifests(rng, make, compare):
+    runs = {
+        run: [
+            change_records(
+                make(rng, 80, name=name, root=f"/{run}"),
+                lambda _, record, run=run: {"patient": f"{run}-{record.patient}"},
+            )
+            for name in ("val", "test")
+        ]
+        for run in "ab"
+    }
+    method = dataclasses.replace(METHOD, aggregate=Aggregation(of="patient", by="mean"))
+    pooled = compare(runs, method).pooled
+    assert (pooled.images, pooled.patients) == (80, 80)
+
+
+@EITHER
+def test_groups_of_one_manifest_tie_the_images_of_its_runs(rng, make, compare):
+    first, second = in_groups(make(rng, 80), "a"), in_groups(make(rng, 80), "b")
+    second = change_records(second, lambda _, record: {"file": f"other-{record.file}"})
+
+    def as_val(predictions):  # the images of a source, except those tied to the other source
+        rows = np.arange(20, 80)
+        records = predictions.manifest.records
+        names = ("logits", "probabilities", "targets")
+        return dataclasses.replace(
+            predictions,
+            name="val",
+            kind="val",
+            manifest=dataclasses.replace(
+                predictions.manifest, records=tuple(records[row] for row in rows)
+            ),
+            **{name: getattr(predictions, name)[rows] for name in names if hasattr(first, name)},
+        )
+
+    runs = {"without a": [as_val(second), first], "without b": [as_val(first), second]}
+    assert compare(runs, METHOD).pooled.patients == 40
+    renumbered = change_records(second, lambda i, _: {"group": f"g{i // 2 + 1:06d}"})
+    runs["without b"][1] = renumbered  # of another manifest with the same images
+    assert compare(runs, METHOD).pooled.patients == 80
+
+
+@EITHER
+def test_a_patient_of_two_manifests_is_one_patient_of_pooled_runs(rng, make, compare):
+    runs = {
+        run: [
+            change_records(
+                make(rng, 80, name=name, root=f"/{run}"),
+                lambda i, _, run=run: {"patient": f"{run}-{i // 2}" if i < 60 else f"{i // 2}"},
+            )
+            for name in ("val", "test")
+        ]
+        for run in "ab"
+    }
+    assert compare(runs, METHOD).pooled.patients == 70

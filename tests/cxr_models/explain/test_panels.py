@@ -66,6 +66,20 @@ def test_small_images_are_enlarged_by_a_whole_number(heat):
     np.testing.assert_array_equal(drawn[LINE : LINE + 200 : 2, GAP : GAP + 120 : 2, 0], image)
 
 
+@pytest.mark.parametrize("height", [1, 20, 26, 51, 52])
+def test_an_image_that_is_lower_than_the_bar_stands_above_background(rng, heat, height):
+    image = rng.integers(0, 256, (height, 600, 3), np.uint8)
+    drawn = panel(image, heat, "0.932 calibrated: covid")
+    assert len(drawn) == LINE + 2 * LINE + GAP
+    for part, left in ((image, GAP), (overlay(image, heat), GAP + 600 + GAP)):
+        columns = drawn[LINE:, left : left + 600]
+        np.testing.assert_array_equal(columns[:height], part)
+        assert (columns[height:] == drawn[-1, 0]).all()
+    labels = drawn[LINE : 3 * LINE, -64:]
+    most, none = (written(text, 64, LINE) for text in ("most", "none"))
+    np.testing.assert_array_equal(labels, np.concatenate([most, none]))
+
+
 @pytest.mark.parametrize(
     ("names", "files"),
     [

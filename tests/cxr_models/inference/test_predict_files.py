@@ -320,6 +320,19 @@ def test_where_nothing_could_be_predicted_the_empty_folder_may_be_replaced(run, 
     assert main([*words, "--explain", folder, "--overwrite"]) == 0
 
 
+def test_a_table_inside_the_folder_of_overlays_is_refused_before_the_prediction(
+    run, images, tmp_path, capsys
+):
+    folder = tmp_path / "results"
+    words = ["predict", str(run), str(images), "--out", str(folder / "p.csv"), "--explain"]
+    assert main([*words, str(folder)]) == 2
+    error = capsys.readouterr().err
+    assert "`--explain` must be separate from `--out`" in error
+    assert not folder.exists()
+    assert main([*words, error.split("such as '")[1].split("'")[0]]) == 0  # the cure is taken
+    assert sorted(os.listdir(folder)) == ["p-explain", "p.csv"]
+
+
 def test_overlays_take_no_radiographs_place(run, images, tmp_path, capsys):
     scans = tmp_path / "set/images"
     images.rename(tmp_path / "moved")

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import os
 
@@ -10,12 +11,18 @@ pytest.importorskip("pydicom", reason="pydicom is not installed")
 pytest.importorskip("typer", reason="typer is not installed")
 
 from cxr_models.cli import main
+from cxr_models.evaluation.aggregate import aggregated_sets
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.finding_predictions import sigmoid
+from cxr_models.evaluation.finding_statistics import outcomes_of
 from cxr_models.evaluation.results import Aggregation
+from cxr_models.evaluation.units import unit_keys
 from cxr_models.inference.predict_files import Row
 from cxr_models.inference.predicted_units import joined_rows, keys_of_files
 from cxr_models.records.manifest import Record, write_manifest
 from cxr_models.records.splits import read_split
 from tests.helpers.dicom_files import data_set, saved
+from tests.helpers.predicted import make_finding_predictions, make_predictions
 from tests.helpers.runs import (
     calibrate,
     calibrate_findings,
@@ -65,47 +72,78 @@ def write_dicom(path, **elements):
     return path
 
 
+FAILED = Row(file="b", probabilities=None, error="no image")
+
+
+def row_of(file, *logits, to_probabilities=softmax, files=()):
+    shares = tuple(to_probabilities(np.array([logits]))[0].tolist())
+    return Row(file=file, probabilities=shares, error="", logits=logits, files=files)
+
+
 def test_a_unit_has_the_joined_probabilities_of_its_files_and_failures_their_own_rows():
-    rows = [
-        Row(file="a", probabilities=(0.9, 0.1), error=""),
-        Row(file="b", probabilities=None, error="no image"),
-        Row(file="c", probabilities=(0.2, 0.8), error=""),
-        Row(file="d", probabilities=(0.6, 0.4), error=""),
-    ]
+    rows = [row_of("a", 2.0, 0.0), FAILED, row_of("c", -1.0, 1.5), row_of("d", 0.4, 0.0)]
     keys = ["one", "one", "one", None]
-    first, failed, alone = joined_rows(rows, keys, PATIENTS)
-    odds = np.sqrt(0.9 / 0.1 * 0.2 / 0.8)
-    assert first.probabilities[0] == pytest.approx(odds / (1 + odds))
-    assert first.files == ("a", "c")
-    assert failed == rows[1]
-    assert (alone.file, alone.files) == ("d", ("d",))
-    assert alone.probabilities == (0.6, 0.4)  # bit by bit: thresholds are compared with it
-    by_max = joined_rows(rows, keys, Aggregation(of="patient", by="max"))
-    assert by_max[0].probabilities == pytest.approx((0.2, 0.8))
-
-
-def test_a_probability_of_zero_is_joined_too():
-    rows = [Row(file=name, probabilities=(1.0, 0.0), error="") for name in "ab"]
-    (row,) = joined_rows(rows, ["one", "one"], PATIENTS)
-    assert row.probabilities == pytest.approx((1.0, 0.0))
+    first, failed, alone = joined_rows(rows, keys, PATIENTS, to_probabilities=softmax)
+    assert first == row_of("a", 0.5, 0.75, files=("a", "c"))
+    assert failed == FAILED
+    assert alone == row_of("d", 0.4, 0.0, files=("d",))
+    highest = Aggregation(of="patient", by="max")
+    by_max = joined_rows(rows, keys, highest, to_probabilities=softmax)
+    assert by_max[0].probabilities == rows[2].probabilities
 
 
 def test_each_finding_of_a_unit_is_joined_by_itself():
+    options = {"to_probabilities": sigmoid}
     rows = [
-        Row(file="a", probabilities=(0.9, 0.5), error=""),
-        Row(file="b", probabilities=None, error="no image"),
-        Row(file="c", probabilities=(0.2, 0.8), error=""),
-        Row(file="d", probabilities=(1.0, 0.0), error=""),
+        row_of("a", 2.0, 0.0, **options),
+        FAILED,
+        row_of("c", -1.0, 1.5, **options),
+        row_of("d", 800.0, -800.0, **options),
     ]
     keys = ["one", "one", "one", None]
-    first, failed, alone = joined_rows(rows, keys, PATIENTS, multilabel=True)
-    odds = np.sqrt(0.9 / 0.1 * 0.2 / 0.8), 2.0
-    assert first.probabilities == pytest.approx([odd / (1 + odd) for odd in odds])
-    assert (first.files, failed) == (("a", "c"), rows[1])
+    first, failed, alone = joined_rows(rows, keys, PATIENTS, **options, multilabel=True)
+    assert first == row_of("a", 0.5, 0.75, files=("a", "c"), **options)
+    assert failed == FAILED
     assert alone.probabilities == (1.0, 0.0)
     highest = Aggregation(of="patient", by="max")
-    by_max = joined_rows(rows, keys, highest, multilabel=True)
-    assert by_max[0].probabilities == pytest.approx((0.9, 0.8))
+    by_max = joined_rows(rows, keys, highest, **options, multilabel=True)
+    assert by_max[0].probabilities == row_of("", 2.0, 1.5, **options).probabilities
+
+
+@pytest.mark.parametrize("temperature", [1.0, 1.7])
+@pytest.mark.parametrize("by", ["mean", "max"])
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_a_patient_has_bit_for_bit_the_probability_that_evaluate_compares_with_thresholds(
+    rng, temperature, by, multilabel
+):
+    aggregation = Aggregation(of="patient", by=by)
+    logits = rng.normal(0, 4, (2000, 2)).astype(np.float32).astype(np.float64)
+    to_probabilities = sigmoid if multilabel else softmax
+    values = {"logits": logits, "probabilities": to_probabilities(logits)}
+    if multilabel:
+        images = make_finding_predictions(rng, 2000, shares=(0.5, 0.5), hidden=0.0, **values)
+        (joined,) = aggregated_sets([images], aggregation)
+        outcomes = dataclasses.replace(outcomes_of(joined), temperatures=(temperature,) * 2)
+        expected = np.stack([outcomes.of(k).calibrated for k in range(2)], axis=1)
+    else:
+        images = make_predictions(rng, labels=["covid", "covid", "normal", "normal"] * 500)
+        two = {"class_names": ("covid", "normal"), "labels": ("covid", "normal")}
+        images = dataclasses.replace(images, **two, **values)
+        (joined,) = aggregated_sets([images], aggregation)
+        expected = joined.outcomes(temperature=temperature).calibrated
+    rows = [
+        row_of(record.file, *of_image, to_probabilities=to_probabilities)
+        for record, of_image in zip(images.manifest.records, logits.tolist(), strict=True)
+    ]
+    units = joined_rows(
+        rows,
+        unit_keys(images.manifest.records, aggregation),
+        aggregation,
+        to_probabilities=lambda logits: to_probabilities(logits / temperature),
+        multilabel=multilabel,
+    )
+    assert len(units) == 1000
+    np.testing.assert_array_equal([unit.probabilities for unit in units], expected)
 
 
 def test_findings_of_patients_are_called_by_an_evaluation_of_patients(images, tmp_path, capsys):

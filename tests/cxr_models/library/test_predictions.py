@@ -154,7 +154,9 @@ def test_options_that_a_table_does_not_allow_are_named_as_arguments(table, tmp_p
         cxm.evaluate_predictions(table, threshold=0.3)
     rng = np.random.default_rng(1)
     test = write_table(tmp_path / "test.csv", [make_predictions(rng)], part=False)
-    with pytest.raises(ValueError, match=r"`sensitivity` is only .* its table with `validation`"):
+    with pytest.raises(
+        ValueError, match=r"`sensitivity` is only .* table of that part with `valid"
+    ):
         cxm.evaluate_predictions(test, sensitivity=0.9)
     with pytest.raises(ValueError, match="`images` must be the folder that the names"):
         cxm.evaluate_predictions(test, images=tmp_path)

@@ -3,11 +3,13 @@
 import dataclasses
 import os
 
+import numpy as np
 import pytest
 
 import cxr_models as cxm
 from cxr_enhance import write_image
 from cxr_models.records.splits import records_hash
+from cxr_models.records.ties import components
 from tests.cxr_models.records.trees import chexpert, packed
 from tests.helpers.fresh_process import run_code
 from tests.helpers.radiographs import draw, write_class_folders, write_csv
@@ -89,6 +91,17 @@ def test_a_table_of_ones_own_names_files_and_labels(scans, tmp_path):
         ("covid/covid-p0-0.png", "a", "p0"),
         ("virus/virus-p0-0.png", "b", "q0"),
     ]
+    for table in (tmp_path / "table.csv", str(tmp_path / "table.csv")):
+        assert cxm.index(scans, csv=table, columns=columns) == manifest
+
+
+def test_blanks_in_names_of_folders_are_kept(tmp_path):
+    write_class_folders(tmp_path, (" covid", "normal"), 2)
+    manifest = cxm.index(tmp_path, out=tmp_path / "m.csv", patient_pattern=PATIENTS)
+    assert all(map(os.path.exists, manifest.paths()))
+    again = cxm.index(tmp_path, csv=[tmp_path / "m.csv"], out=tmp_path / "n.csv")
+    assert [r.file for r in again.records] == [r.file for r in manifest.records]
+    assert manifest.class_names() == ("covid", "normal")
 
 
 def test_what_a_user_must_know_is_a_warning(scans):
@@ -101,6 +114,55 @@ def test_what_a_user_must_know_is_a_warning(scans):
     assert "pairs of equal or near images have two labels, of which one is wrong" in sentences[1]
     assert sentences[2].startswith("No patient is known of 25 of 25 images")
     assert {warning.filename for warning in warned} == {__file__}
+
+
+@pytest.mark.parametrize("decode", [False, True])
+def test_patients_of_dicom_headers_that_are_not_written_are_a_true_warning(tmp_path, decode):
+    pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
+    from tests.helpers.dicom_files import data_set, saved
+
+    rng = np.random.default_rng(0)
+    for number, label in enumerate("ab"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for name, patient in (("p", f"P{number}"), ("q", f"P{number}"), ("r", "unknown")):
+            file = tmp_path / "set" / label / f"{name}.dcm"
+            noise = rng.integers(0, 256, (64, 64), np.uint8)
+            file.write_bytes(saved(data_set(noise, PatientID=patient)))
+    with pytest.warns(UserWarning, match="patient") as warned:
+        manifest = cxm.index(tmp_path / "set", decode=decode)
+    told = [str(warning.message) for warning in warned]
+    assert told[0].startswith("No patient is known of 2 of 6 images, so that")
+    assert told[1].startswith("Patient ids in the DICOM headers of 4 of 6 images are not written.")
+    assert told[1].endswith("Write pseudonyms with `pseudonym_key`.")
+    assert components(manifest.records) == [0, 0, 2, 3, 3, 5]
+    (tmp_path / "key").write_text("0123456789abcdef\n")
+    with pytest.warns(UserWarning, match="No patient is known of 2 of 6 images") as warned:
+        cxm.index(tmp_path / "set", decode=decode, pseudonym_key=tmp_path / "key")
+    assert len(warned) == 1
+
+
+def test_a_file_under_two_names_is_refused_before_anything_is_written(scans, tmp_path):
+    name = "covid/covid-p0-0.png"
+    write_csv(
+        tmp_path / "x.csv",
+        [{"file": name, "label": "a"}, {"file": str(scans / name), "label": "b"}],
+    )
+    for out in (None, tmp_path / "m.csv"):
+        with pytest.raises(
+            ValueError, match=f"must differ from record to record; got twice: '{name}"
+        ):
+            cxm.index(scans, csv=[tmp_path / "x.csv"], out=out)
+    assert not (tmp_path / "m.csv").exists()
+
+
+def test_rows_of_a_table_that_have_no_row_in_another_are_counted(scans, tmp_path):
+    files = [{"file": f"covid/covid-p0-{n}.png", "label": "a", "id": n} for n in (0, 1)]
+    write_csv(tmp_path / "files.csv", files)
+    write_csv(tmp_path / "patients.csv", [{"id": 1, "patient": "p0"}])
+    with pytest.warns(UserWarning, match="have no row|No patient") as warned:
+        manifest = cxm.index(scans, csv=[tmp_path / "files.csv", tmp_path / "patients.csv"])
+    assert str(warned[0].message).startswith("1 of 2 rows of files.csv have no row in patients.csv")
+    assert [record.patient for record in manifest.records] == ["", "p0"]
 
 
 def test_errors_name_arguments(scans, tmp_path):
@@ -161,6 +223,34 @@ def test_a_given_split_is_kept_completed_dropped_or_refused(many):
     assert mended[0].split == ""
     with pytest.raises(ValueError, match="`without_leaks` is only allowed with a manifest that"):
         cxm.split(manifest, without_leaks=True)
+
+
+def test_a_split_does_not_replace_the_file_that_it_is_made_of(many, tmp_path):
+    manifest = cxm.index(many, patient_pattern=PATIENTS, decode=False)
+    cxm.split(manifest, out=tmp_path / "s.csv")
+    before = (tmp_path / "s.csv").read_bytes()
+    with pytest.raises(ValueError, match="`out` must not replace what this command reads"):
+        cxm.split(tmp_path / "s.csv", out=tmp_path / "s.csv", drop_split=True, overwrite=True)
+    assert (tmp_path / "s.csv").read_bytes() == before
+
+
+def test_other_names_of_parts_are_read_with_a_warning_or_refused(many):
+    manifest = cxm.index(many, patient_pattern=PATIENTS, decode=False)
+
+    def with_parts(*names):
+        return dataclasses.replace(
+            manifest,
+            records=tuple(
+                dataclasses.replace(record, split=names[place // 2 % len(names)])
+                for place, record in enumerate(manifest.records)
+            ),
+        )
+
+    with pytest.warns(UserWarning, match="^Parts are read by other names: 'valid' as val\\.$"):
+        split = cxm.split(with_parts("train", "valid", "test"), without_leaks=True)
+    assert split == cxm.split(with_parts("train", "val", "test"))
+    with pytest.raises(ValueError, match=r"got 'b' in .* or make a new split with drop_split=True"):
+        cxm.split(with_parts("train", "b"), without_leaks=True)
 
 
 def test_labels_that_cannot_name_files_and_parts_that_lack_one_are_told(many):

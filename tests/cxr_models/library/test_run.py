@@ -135,6 +135,10 @@ def test_patients_are_predicted_as_by_the_command(folder, tmp_path, rule):
     stated = [[float(row[f"probability:{name}"]) for name in run.class_names] for row in rows]
     np.testing.assert_allclose(predicted.probabilities, stated, rtol=1e-6)
     assert (predicted.calibrated, {row["calibrated"] for row in rows}) == (True, {"yes"})
+    twice = [*predicted.joined_files[0], *predicted.joined_files[0][:1]]
+    once = run.predict(twice, aggregate="patient", aggregate_by=rule, records=images / "split.csv")
+    assert once.joined_files == predicted.joined_files[:1]
+    np.testing.assert_allclose(once.probabilities, predicted.probabilities[:1], rtol=1e-6)
     alone = run.predict(images)
     assert (alone.calibrated, alone.called, alone.joined_files) == (False, (), ())
 
@@ -229,11 +233,24 @@ def test_another_source_is_tested_on(folder, tmp_path):
     cxm.index(tmp_path / "other", patient_pattern=r"q\d+", out=tmp_path / "other.csv")
     run = cxm.load_run(folder)
     said = []
-    evaluation = run.evaluate(external=[tmp_path / "other.csv"], draws=100, say=said.append)
+    with pytest.warns(UserWarning, match="^1 images of other are near copies of images that"):
+        evaluation = run.evaluate(external=[tmp_path / "other.csv"], draws=100, say=said.append)
     assert evaluation.sets["other"].images == 8
     assert "predicting other: 8 images" in said
     with pytest.raises(ValueError, match="`external` must hold no image that the run was trained"):
         run.evaluate(external=[tmp_path / "images" / "split.csv"])
+
+
+def test_images_like_those_of_the_training_are_a_warning(folder, tmp_path):
+    run = cxm.load_run(folder)
+    seen = run.split.select("train").paths()[0]
+    for name, image in (("a", 255 - read_image(seen)), ("b", draw(901, 200))):
+        write_image(tmp_path / f"{name}.png", image)
+    (tmp_path / "near.csv").write_text("file,label\na.png,covid\nb.png,normal\n")
+    with pytest.warns(UserWarning, match="1 images of near are near copies of images that") as told:
+        evaluation = run.evaluate(external=tmp_path / "near.csv", draws=100)
+    assert evaluation.sets["near"].images == 2
+    assert [w.filename for w in told if w.category is UserWarning] == [__file__]
 
 
 @pytest.mark.parametrize("path", ["nowhere", "images"])
@@ -328,3 +345,10 @@ def test_functions_for_a_run_that_needs_none_or_without_the_other_are_told(folde
     sentence = re.escape("`preprocess` is only allowed with a function as `backbone`; got None")
     with pytest.raises(ValueError, match=sentence):
         cxm.load_run(folder, preprocess=blue_first_about_a_half)
+
+
+def test_the_name_of_a_backbone_is_refused(folder):
+    with pytest.raises(
+        TypeError, match=r"`backbone` must be the function .*; got the name 'resnet"
+    ):
+        cxm.load_run(folder, backbone="resnet101")

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import keras
 
 import cxr_models as cxm
 from cxr_models import backbones
+from cxr_models.records.splits import records_hash
 from cxr_models.training.train import train as train_model
 from tests.cxr_models.test_backbones import blue_first_about_a_half, small
 from tests.helpers.radiographs import write_class_folders
@@ -43,6 +45,23 @@ def test_a_run_is_the_one_that_the_training_gives(split, tmp_path):
     assert any(line.startswith("phase head: epochs 1 to 1") for line in said)
 
 
+def test_a_start_that_has_seen_patients_of_the_test_is_a_warning(split, tmp_path):
+    settings = {"model.weights": str(tmp_path / "run/best.weights.h5")}
+    cxm.train(split, out=tmp_path / "run", config=CONFIG)
+    patient = split.select("train").records[0].patient
+    first = split.select("test").records[0]
+    records = tuple(
+        dataclasses.replace(record, patient=patient if record == first else "")
+        for record in split.manifest.records
+    )
+    manifest = dataclasses.replace(split.manifest, records=records)
+    other = dataclasses.replace(split, manifest=manifest, hash=records_hash(records))
+    config = CONFIG.with_settings(settings.items())
+    with pytest.warns(UserWarning, match="1 images of test are of patients, by source") as told:
+        cxm.train(other, out=tmp_path / "new", config=config)
+    assert [w.filename for w in told if w.category is UserWarning] == [__file__]
+
+
 def test_a_split_of_memory_and_a_mapping_of_settings_are_enough(tmp_path):
     write_class_folders(tmp_path / "images", count=8)
     manifest = cxm.index(tmp_path / "images", patient_pattern=r"\w+-p\d+")
@@ -74,8 +93,13 @@ def test_errors_name_arguments_and_come_before_the_training(split, tmp_path):
     out = tmp_path / "run"
     with pytest.raises(ValueError, match=r"`config={'model.positive_class': 'covid'}|config="):
         cxm.train(split, out=out, config={"model.task": "binary", "model.positive_class": "nobody"})
-    with pytest.raises(ValueError, match=r"got 0\. Give `epochs_head` 50"):
+    with pytest.raises(ValueError, match=r"got 0\. Give `training\.epochs_head` 50"):
         cxm.train(split, out=out, config={"model.weights": "none", "training.epochs_head": 0})
+    with pytest.raises(ValueError, match=r"`epochs_fine_tune` is only allowed .*; got 5 and"):
+        cxm.train(split, out=out, config={"model.weights": "none", "training.epochs_fine_tune": 5})
+    findings = {"model.task": "multilabel", "model.findings": ("Mass",)}
+    with pytest.raises(ValueError, match=r"config={'training.positive_weights': True}"):
+        cxm.train(split, out=out, config={**findings, "training.class_weights": True})
     with pytest.raises(ValueError, match=r"`name` must be section.setting"):
         cxm.train(split, out=out, config={"epochs_head": 1})
     with pytest.raises(TypeError, match="`config` must be a RunConfig"):

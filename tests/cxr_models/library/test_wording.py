@@ -23,6 +23,18 @@ from cxr_models.library.wording import in_python, says_arguments
             "Name the label, such as: config={'model.positive_class': 'no covid'}",
         ),
         (
+            "such as: --set 'model.positive_class=\"7\"'",
+            "such as: config={'model.positive_class': '7'}",
+        ),
+        (
+            "weigh as much: --set training.positive_weights=true",
+            "weigh as much: config={'training.positive_weights': True}",
+        ),
+        (
+            "Give --set training.epochs_head=50, or more.",
+            "Give config={'training.epochs_head': 50}, or more.",
+        ),
+        (
             "`RUN` must be one. Make one with: cxr-models train --out RUN",
             "`folder` must be one. Make one with: cxr-models train --out RUN",
         ),
@@ -35,6 +47,22 @@ from cxr_models.library.wording import in_python, says_arguments
 )
 def test_options_become_arguments_and_commands_stay(sentence, expected):
     assert in_python(sentence, {"RUN": "folder"}) == expected
+
+
+def test_an_option_that_is_a_setting_is_named_as_config_names_it():
+    @says_arguments()
+    def with_settings(*, config, weights):
+        raise ValueError("Give --epochs-head 50, --weights none, or leave --cache-features out.")
+
+    @says_arguments()
+    def without_settings(seed):
+        raise ValueError("Give --seed 3.")
+
+    settings = "Give `training.epochs_head` 50, `weights` none, or leave `training.cache_features`"
+    with pytest.raises(ValueError, match=settings):
+        with_settings(config={}, weights="none")
+    with pytest.raises(ValueError, match="Give `seed` 3"):
+        without_settings(2)
 
 
 def test_an_error_keeps_its_type_and_where_it_was_raised():

@@ -16,6 +16,7 @@ from cxr_models.networks.classifier import (
     momentum_for,
     set_backbone_trainable,
 )
+from tests.helpers.random_states import draws_around
 from tests.helpers.tiny_backbone import tiny_application, tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -146,6 +147,11 @@ def test_same_seed_same_weights():
     one, other = (build_classifier(tiny_config(seed=4), 3).get_weights() for _ in range(2))
     for first, second in zip(one, other, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_building_a_classifier_leaves_the_random_states_of_python_and_numpy_alone():
+    drawn = draws_around(lambda: build_classifier(tiny_config(seed=4), 3))
+    assert drawn["python and numpy"] == draws_around()["python and numpy"]
 
 
 def test_says_what_does_not_fit():

@@ -1,6 +1,16 @@
+import csv
+
 import pytest
 
-from cxr_models.records.csv_files import delimiter_of, read_rows, write_rows
+from cxr_models.records.csv_files import (
+    delimiter_of,
+    header_of,
+    numbered_cells_of,
+    read_rows,
+    write_rows,
+)
+from cxr_models.records.manifest import Record
+from cxr_models.records.splits import read_split, write_split
 
 ROWS = [{"file": "a.png", "label": "covid, or not"}, {"file": "b.png", "label": ""}]
 
@@ -43,3 +53,65 @@ def test_what_is_written_is_read_again(tmp_path):
     rows = [{"a;b": "=1+1;2", "c": "x\ty"}]
     write_rows(tmp_path / "rows.csv", ["a;b", "c"], rows, comment="made; by a test")
     assert read_rows(tmp_path / "rows.csv") == rows
+
+
+@pytest.mark.parametrize("cell", ["a\rb", "a\nb", "a\r\nb", "a\r", "a\r\n"])
+def test_line_breaks_of_any_kind_stay_in_their_cell(tmp_path, cell):
+    rows = [{"a": cell, "b": "1"}, {"a": "2", "b": cell}]
+    write_rows(tmp_path / "rows.csv", ["a", "b"], rows)
+    assert read_rows(tmp_path / "rows.csv") == rows
+    assert (tmp_path / "rows.csv").read_bytes().startswith(b"a,b\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\nfile,label\na.png,\n",
+        "\r\n \r\nfile,label\r\na.png,\r\n",
+        ",\nfile,label\na.png,\n",
+        "# a comment\n\n# another\nfile,label\na.png,\n",
+        "\ufeff\nsep=;\n\nfile;label\na.png;\n",
+        '"",""\nfile,label\na.png,\n',
+    ],
+    ids=["empty", "blanks", "delimiters", "comments", "sep", "quotation marks"],
+)
+def test_lines_without_a_name_before_the_header_are_skipped(tmp_path, text):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(text.encode())
+    assert read_rows(path) == [{"file": "a.png", "label": ""}]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# a comment\n"])
+def test_a_file_without_a_header_has_no_columns_and_no_rows(tmp_path, text):
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    assert header_of(path) == []
+    assert read_rows(path) == []
+
+
+def test_rows_are_numbered_by_the_lines_on_which_they_begin(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text('# a comment\n\nfile,"of\ntwo lines"\na,"1\n2\n3"\n\nb,4\n')
+    assert list(numbered_cells_of(path)) == [
+        (3, ["file", "of\ntwo lines"]),
+        (5, ["a", "1\n2\n3"]),
+        (9, ["b", "4"]),
+    ]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_split_that_a_spreadsheet_saved_again_is_refused_until_its_first_line_is_deleted(
+    tmp_path, delimiter
+):
+    path, saved = tmp_path / "split.csv", tmp_path / "saved.csv"
+    records = [Record(file=f"{n}.png", label="a", split="train") for n in range(3)]
+    write_split(path, records, {"seed": 0, "fractions": [0.7, 0.15, 0.15]})
+    with path.open(newline="") as old, saved.open("w", newline="") as new:
+        csv.writer(new, delimiter=delimiter).writerows(csv.reader(old))
+    with pytest.raises(ValueError, match=r"`saved\.csv` must begin .* or delete that line"):
+        read_split(saved)
+    _, _, rest = saved.read_text().partition("\n")
+    saved.write_text(rest)
+    assert [(r.file, r.split) for r in read_split(saved).manifest.records] == [
+        ("0.png", "train"), ("1.png", "train"), ("2.png", "train"),
+    ]  # fmt: skip

@@ -1,12 +1,15 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 import cxr_enhance
 from cxr_enhance import write_image
-from cxr_models.records.examine import examine
+from cxr_models.records.examine import examine, read_headers
 from cxr_models.records.fingerprints import fingerprint, stored_fingerprint
 from cxr_models.records.index import index_folder
 from cxr_models.records.layouts import Layout
+from cxr_models.records.ties import components
 from tests.helpers.radiographs import draw, write_class_folders
 
 
@@ -173,3 +176,31 @@ def test_without_a_name_for_them_patients_of_headers_are_tied_and_not_written(di
     records = examine(index_folder(folder), folder).records
     assert {record.patient for record in records} == {""}
     assert records[0].group == records[1].group != records[2].group
+
+
+def test_headers_alone_tie_patients_beside_the_groups_of_a_table(dicom_folder):
+    folder = dicom_folder(a="P1", b="P1", c="P2", d="P3", e="P3", f="unknown", g="P4")
+    index = index_folder(folder)
+    groups = ("mine", "other", "g000000", "", "", "", "")
+    records = tuple(
+        dataclasses.replace(record, group=group)
+        for record, group in zip(index.records, groups, strict=True)
+    )
+    index = read_headers(dataclasses.replace(index, records=records), folder)
+    assert {record.patient for record in index.records} == {""}
+    a, b, c, d, e, f, g = (record.group for record in index.records)
+    assert a == b
+    assert d == e
+    assert (c, f) == ("g000000", "")
+    assert len({a, c, d, f, g}) == 5
+    assert len(index.unnamed) == 6
+    assert components(index.records) == [0, 0, 2, 3, 3, 5, 6]
+
+
+@pytest.mark.parametrize("name_patient", [None, lambda patient: patient[::-1]])
+@pytest.mark.parametrize("look", [examine, read_headers])
+def test_spellings_of_one_id_stay_together_whatever_is_written(dicom_folder, look, name_patient):
+    folder = dicom_folder(a="00012", b="12", c="P10", d="p 10", e="P2")
+    index = look(index_folder(folder), folder, name_patient=name_patient)
+    assert components(index.records) == [0, 0, 2, 2, 4]
+    assert len(index.unnamed) == (5 if name_patient is None else 0)

@@ -177,6 +177,14 @@ def test_rows_without_a_file_are_listed_by_their_number(tmp_path):
     assert [(s.file, s.reason) for s in index.skipped] == [("row 2", "no file in its row")]
 
 
+def test_blanks_around_the_name_of_a_file_are_kept_if_it_has_them(tmp_path):
+    touch(tmp_path, " a/1.png", "b/1.png")
+    rows = [{"f": name, "l": "x"} for name in (" a/1.png", " b/1.png ")]
+    write_csv(tmp_path / "x.csv", rows)
+    index = index_csv(tmp_path, [tmp_path / "x.csv"], Layout(columns={"file": "f", "label": "l"}))
+    assert [record.file for record in index.records] == [" a/1.png", "b/1.png"]
+
+
 @pytest.mark.parametrize("rule", ["{name", "{}", "{name.stem}", "{name:d}"])
 def test_a_template_that_is_none_is_named(tmp_path, rule):
     write_csv(tmp_path / "x.csv", [{"name": "a.png", "class": "b"}])

@@ -83,6 +83,22 @@ def test_says_what_is_wrong_with_a_manifest(tmp_path, text, sentence):
         read_manifest(tmp_path / "m.csv")
 
 
+def test_blanks_around_texts_are_removed_where_a_record_is_made_and_kept_in_names_of_files(
+    tmp_path,
+):
+    record = Record(
+        file=" a/b.png ", label=" x", patient="p 1 ", manufacturer="Philips ", hash="\r"
+    )
+    assert record == Record(
+        file=" a/b.png ", label="x", patient="p 1", manufacturer="Philips", hash=""
+    )
+    write_manifest(tmp_path / "m.csv", [record])
+    assert read_manifest(tmp_path / "m.csv").records == (record,)
+    for blank in ("file", "label"):
+        with pytest.raises(ValueError, match=f"`{blank}` must not be empty"):
+            Record(**{"file": "a", "label": "b", blank: " "})
+
+
 def test_a_record_is_made_of_text():
     with pytest.raises(TypeError, match="`patient` must be a str; got 7"):
         Record(file="a", label="b", patient=7)

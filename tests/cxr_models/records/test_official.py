@@ -1,8 +1,14 @@
+import dataclasses
+
+import pytest
+
 from cxr_models import Record
 from cxr_models.records.official import (
     faults_of,
     has_split,
     kept_split,
+    line_on_renamed,
+    needs_val,
     with_val,
     without_leaks,
 )
@@ -45,10 +51,25 @@ def test_images_tied_through_one_that_is_in_no_part_are_a_fault():
     assert [one.split for one in without_leaks(rows)] == ["", "", "test"]
 
 
-def test_parts_of_other_names_are_a_fault():
-    assert faults_of([record("1", "training")]) == [
-        "parts must be train, val and test; got 'training'"
-    ]
+def test_parts_by_well_known_other_names_are_read_as_train_val_and_test():
+    names = ["Training", " valid", "testing", "", "DEV ", "validation", "train", "val", "test"]
+    rows = [record(str(i), name) for i, name in enumerate(names)]
+    assert not needs_val(rows, (0.6, 0.2, 0.2))
+    kept = kept_split(rows, (0.6, 0.2, 0.2), drop_leaks=True)
+    assert [one.split for one in kept.records] == [
+        "train", "val", "test", "", "val", "val", "train", "val", "test",
+    ]  # fmt: skip
+    assert (kept.num_removed, kept.num_moved_to_val, kept.faults) == (0, 0, [])
+    assert line_on_renamed({k: v for k, v in kept.renamed.items() if k[0] in "Tt"}) == (
+        "parts are read by other names: 'Training' as train, 'testing' as test"
+    )
+
+
+@pytest.mark.parametrize("drop_leaks", [False, True])
+def test_a_part_of_an_unknown_name_is_refused_by_name(drop_leaks):
+    rows = [record("1", "train"), record("2", "holdout"), record("3", "holdout")]
+    with pytest.raises(ValueError, match=r"got 'holdout' in 2 rows, such as that of '2'\. Rename"):
+        kept_split(rows, (0.6, 0.2, 0.2), drop_leaks=drop_leaks)
 
 
 def test_test_stays_whole_and_what_is_tied_to_it_is_in_no_part():
@@ -65,6 +86,20 @@ def test_val_is_taken_from_train_without_parting_a_patient():
     check_no_leak(made)
     assert has_split(rows)
     assert not has_split([record("1", "")])
+
+
+def test_val_is_not_tied_to_train_through_images_in_no_part():
+    rows = [
+        record(str(i), "train" if i % 2 == 0 else "", f"p{i // 2}", f"g{(i + 1) // 2}")
+        for i in range(20)  # one chain of patients and groups
+    ]
+    rows += [record(f"t{i}", "train", f"q{i}") for i in range(10)]
+    made = with_val(rows, 0.5)
+    check_no_leak(made)
+    assert len({one.split for one in made[:20:2]}) == 1
+    assert [dataclasses.replace(one, split="") for one in made] == [
+        dataclasses.replace(one, split="") for one in rows
+    ]
 
 
 def test_a_given_split_is_kept_mended_or_completed():

@@ -1,10 +1,14 @@
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
+import cxr_models as cxm
 from cxr_models.config import RunConfig
-from cxr_models.records.splits import write_split
-from cxr_models.runs.finished import file_sha256, read_run
+from cxr_models.records.manifest import Manifest, Record
+from cxr_models.records.splits import read_split, write_split
+from cxr_models.runs.finished import file_sha256, keep_split, read_run
 
 
 def test_a_run_knows_its_split_images_classes_and_weights(finished, small_split):
@@ -37,19 +41,44 @@ def test_a_moved_split_is_taken_from_where_it_is_and_must_be_the_same(finished, 
         read_run(finished, split=folder / "other.csv")
 
 
+def test_a_split_in_memory_is_kept_so_that_it_can_be_read(tmp_path):
+    records = tuple(
+        Record(file=f" {k}.png", label="xy"[k % 2], patient=f"p{k} ", manufacturer="Philips ")
+        for k in range(12)
+    )
+    split = cxm.split(Manifest(records=records, root=tmp_path))
+    keep_split(tmp_path, split)
+    kept = read_split(tmp_path / "split.csv")
+    assert (kept.hash, kept.manifest) == (split.hash, split.manifest)
+
+
 @pytest.mark.parametrize(
     ("lost", "sentence"),
     [
         ("config.json", "`RUN` must be the folder of a run"),
         ("run.json", "`RUN` must be the folder of a run"),
         ("best.weights.h5", "`RUN` must be a run that has ended.*lacks best.weights.h5"),
-        ("split.csv", "must hold the split.csv it was trained on.*--split"),
+        ("split.csv", "must hold the split.csv it was trained on"),
     ],
 )
 def test_says_what_a_folder_lacks(finished, lost, sentence):
     (finished / lost).unlink()
     with pytest.raises(ValueError, match=sentence):
         read_run(finished)
+
+
+def test_a_run_without_its_split_is_read_after_what_the_sentences_ask_for(finished):
+    before = read_run(finished).split
+    folder, facts = finished.parent, json.loads((finished / "run.json").read_text())
+    (finished / "split.csv").rename(folder / "elsewhere.csv")
+    (finished / "run.json").write_text(json.dumps(facts | {"split_root": None}))
+    with pytest.raises(ValueError, match="Copy that split to") as caught:
+        read_run(finished)
+    shutil.copy(folder / "elsewhere.csv", str(caught.value).split("'")[-2])
+    with pytest.raises(ValueError, match="`split_root` must be stated") as caught:
+        read_run(finished)
+    Path(str(caught.value).split("'")[1]).write_text(json.dumps(facts))
+    assert read_run(finished).split == before
 
 
 def test_says_what_is_wrong_with_the_facts(finished):

@@ -34,6 +34,22 @@ def test_a_start_that_was_stopped_before_its_facts_goes_on(tmp_path):
     assert (tmp_path / "run.json").read_bytes() == facts
 
 
+def test_a_run_is_resumed_by_the_file_of_its_weights_however_its_path_is_given(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    relative, absolute, other = (
+        RunConfig().with_setting("model.weights", path)
+        for path in ("w.keras", str(tmp_path / "w.keras"), "v.keras")
+    )
+    for stored, given in ((relative, absolute), (absolute, relative)):
+        folder = RunFolder(path=tmp_path / stored.model.weights.replace("/", "_"))
+        folder.begin(stored, FACTS)
+        folder.check(given, FACTS.split_sha256)
+        with pytest.raises(ValueError, match="whose run has other settings"):
+            folder.check(other, FACTS.split_sha256)
+
+
 def test_older_backups_go_and_files_of_other_names_stay(tmp_path):
     folder = RunFolder(path=tmp_path)
     folder.begin(RunConfig(), FACTS)

@@ -58,8 +58,26 @@ def test_a_start_that_is_gone_is_said(tmp_path):
     said = []
     assert starting_splits(str(tmp_path / "gone.weights.h5"), say=said.append) == {}
     assert said == [
-        f"what {tmp_path / 'gone.weights.h5'}, the start of a run, has seen is not known: it is "
-        "gone"
+        f"WARNING: what {tmp_path / 'gone.weights.h5'}, the start of a run, has seen is not known: "
+        "it is gone"
+    ]
+
+
+def test_a_relative_start_of_an_earlier_version_is_looked_for_in_the_working_folder(
+    finished, small_split, monkeypatch
+):
+    second = shutil.copytree(finished, finished.with_name("second"))
+    weights = f"{finished.name}/best.weights.h5"
+    config = RunConfig().with_setting("model.weights", weights)
+    (second / "config.json").write_text(config.to_json())
+    monkeypatch.chdir(finished.parent)
+    assert len(starting_splits("second/best.weights.h5")) == 2
+    monkeypatch.chdir(second)
+    said = []
+    assert len(starting_splits("best.weights.h5", say=said.append)) == 1
+    assert said == [
+        f"WARNING: what {weights}, the start of a run, has seen is not known: the working folder "
+        "has no such file"
     ]
 
 

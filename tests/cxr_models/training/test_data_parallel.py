@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 
-from cxr_models.training.train import _check_shares, _Part
+from cxr_models.training.computation import check_shares
 from tests.helpers.findings import multilabel, write_findings_split
 from tests.helpers.fresh_process import run_code
 from tests.helpers.tiny_backbone import tiny_config
@@ -63,9 +63,9 @@ def test_two_devices_count_the_known_labels_of_findings_as_one_does(tmp_path):
 
 def test_a_batch_that_devices_cannot_share_evenly_is_refused():
     training = tiny_config(batch_size=4).training
-    parts = {"train": _Part(["x"] * 7, None), "val": _Part(["x"] * 3, None)}
-    _check_shares(training, parts, 1)
+    sizes = {"train": 7, "val": 3}
+    check_shares(training, sizes, 1)
     with pytest.raises(ValueError, match="devices, 3, and no more than the 7 images of train"):
-        _check_shares(training, parts, 3)
+        check_shares(training, sizes, 3)
     with pytest.raises(ValueError, match="devices, 2, and no more than the 3 images of val; got 4"):
-        _check_shares(training, parts, 2)
+        check_shares(training, sizes, 2)

@@ -9,8 +9,10 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 import keras
 
 from cxr_models.runs.folder import RunFolder
+from cxr_models.training import epoch_callback
 from cxr_models.training.own_parts import OwnParts
 from cxr_models.training.train import train
+from tests.helpers.findings import multilabel, write_findings_split
 from tests.helpers.tiny_backbone import tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -83,6 +85,68 @@ def test_callbacks_are_called_in_each_phase(small_split, tmp_path):
     assert counter.seen[0][1] == ["accuracy", "loss", "val_accuracy", "val_loss"]
 
 
+class Lowering(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 0:
+            self.model.optimizer.learning_rate = 0.004
+
+
+class StopAtOnce(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = True
+
+
+@pytest.fixture
+def stopped_after(monkeypatch):
+    """Give a function that trains until a backup, given as phase and epochs, and is interrupted."""
+
+    def run(backup, *arguments, **options):
+        save = RunFolder.save_backup
+
+        def save_then_stop(self, model, phase, epochs):
+            save(self, model, phase, epochs)
+            if (phase, epochs) == backup:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(RunFolder, "save_backup", save_then_stop)
+            with pytest.raises(KeyboardInterrupt):
+                train(*arguments, **options)
+
+    return run
+
+
+def test_a_learning_rate_that_a_callback_sets_holds_and_is_resumed(
+    small_split, tmp_path, stopped_after
+):
+    config = tiny_config(epochs_head=3, epochs_fine_tune=0, learning_rate_head=0.02)
+    own = OwnParts(callbacks=(Lowering(),))
+    stopped_after((0, 1), small_split, config, tmp_path / "run", own=own)
+    train(small_split, config, tmp_path / "run", own=own)
+    assert rates(tmp_path / "run") == pytest.approx([0.02, 0.004, 0.004])
+
+
+def test_a_plateau_lowers_the_learning_rate_and_never_raises_it(small_split, tmp_path, monkeypatch):
+    monkeypatch.setattr(epoch_callback, "scores_of", lambda rows, _: [0.5] * len(rows))
+    plateaus = {"plateau_patience": 1, "plateau_factor": 0.5, "learning_rate_head": 0.02}
+    config = tiny_config(epochs_head=4, epochs_fine_tune=0, **plateaus)
+    train(small_split, config, tmp_path / "run", own=OwnParts(callbacks=(Lowering(),)))
+    assert rates(tmp_path / "run") == pytest.approx([0.02, 0.004, 0.004, 0.004])
+    assert RunFolder(path=tmp_path / "run").read_facts().stopped is None
+
+
+def test_a_phase_that_a_callback_stopped_is_not_trained_on_by_a_resumed_run(
+    small_split, tmp_path, stopped_after
+):
+    own = OwnParts(callbacks=(StopAtOnce(),))
+    stopped_after((0, 1), small_split, tiny_config(), tmp_path / "run", own=own)
+    train(small_split, tiny_config(), tmp_path / "run")
+    folder = RunFolder(path=tmp_path / "run")
+    phases = [row.phase for row in folder.read_history()]
+    assert phases == ["head", "fine_tune", "fine_tune"]
+    assert folder.read_facts().stopped == {"head": 1}
+
+
 def test_a_run_that_was_stopped_goes_on_with_its_own_optimizer_and_refuses_others(
     small_split, tmp_path, monkeypatch
 ):
@@ -128,6 +192,11 @@ def test_a_run_that_was_stopped_goes_on_with_its_own_optimizer_and_refuses_other
             TypeError,
             "`optimizer` must be a Keras optimizer, or .*; got 'sgd'",
         ),
+        (
+            {"callbacks": (keras.callbacks.BackupAndRestore("x.weights.h5"),)},
+            ValueError,
+            "`callbacks` must not have a BackupAndRestore",
+        ),
         ({"loss": 3}, TypeError, "`loss` must be a Keras loss, its name, or a function of .*got 3"),
         ({"loss": keras.losses.Huber}, TypeError, "`loss` must be a Keras loss, .*Huber"),
     ],
@@ -162,3 +231,28 @@ def test_texts_tell_parts_apart_and_do_not_hold_names_that_keras_numbers():
     assert len({*described}) == 4
     assert re.match(r'CategoricalFocalCrossentropy \{.*"gamma": 2.0', described[0])
     assert described[2:] == ["mse", None]
+
+
+def test_positive_weights_that_an_own_loss_would_ignore_are_refused(tmp_path):
+    split = write_findings_split(tmp_path / "images")
+    config = multilabel(tiny_config(**ONE_AND_ONE), training__positive_weights=True)
+    sentence = "`loss` is only allowed without training.positive_weights.*; got binary_crossentropy"
+    with pytest.raises(ValueError, match=sentence):
+        train(split, config, tmp_path / "run", own=OwnParts(loss="binary_crossentropy"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_optimizer_whose_options_a_copy_would_lose_is_refused():
+    class Own(keras.optimizers.SGD):
+        def __init__(self, learning_rate, drift=0.0, **options):
+            super().__init__(learning_rate, **options)
+            self.drift = drift
+
+    with pytest.raises(ValueError, match=r"whose get_config returns all options.*; got Own"):
+        OwnParts(optimizer=Own(0.1, drift=0.5)).optimizer_of(0.1)
+    assert OwnParts(optimizer=lambda rate: Own(rate, drift=0.5)).optimizer_of(0.1).drift == 0.5
+    texts = {
+        OwnParts(optimizer=lambda rate, drift=drift: Own(rate, drift=drift)).described(0.1)[0]
+        for drift in (0.0, 0.5)
+    }
+    assert len(texts) == 2

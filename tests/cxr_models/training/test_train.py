@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 import h5py
+import keras
 
 from cxr_enhance import read_image
 from cxr_models import Manifest
@@ -21,11 +22,12 @@ from cxr_models.inputs.loader import ImageLoader
 from cxr_models.inputs.targets import targets_of
 from cxr_models.runs.facts import KeptEpoch
 from cxr_models.runs.folder import RunFolder
-from cxr_models.training import epoch_callback
+from cxr_models.training import computation, epoch_callback
 from cxr_models.training.schedule import PhaseDecision
 from cxr_models.training.train import phases_of, train
 from tests.helpers.fresh_process import run_code
-from tests.helpers.tiny_backbone import tiny_config
+from tests.helpers.random_states import draws_around
+from tests.helpers.tiny_backbone import tiny_application, tiny_config
 from tests.helpers.trained import assert_best_weights_are_kept
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -179,7 +181,6 @@ def test_a_run_that_an_earlier_version_ended_keeps_its_weights(small_split, tmp_
     shutil.copy(run / "phases/fine_tune.weights.h5", run / "best.weights.h5")
     train(small_split, tiny_config(learning_rate_fine_tune=0.01), run)
     assert_same_weights(run / "phases/fine_tune.weights.h5", run / "best.weights.h5")
-    assert RunFolder(path=run).read_facts().kept.phase == "fine_tune"
 
 
 def test_a_run_that_has_ended_is_not_trained_again(small_split, tmp_path):
@@ -267,10 +268,6 @@ def without_val(split):
 def test_after_a_failed_download_the_same_folder_takes_other_weights(
     small_split, tmp_path, monkeypatch
 ):
-    import keras
-
-    from tests.helpers.tiny_backbone import tiny_application
-
     def offline(*, weights, **options):
         if weights == "imagenet":
             raise OSError("URL fetch failure")
@@ -301,18 +298,38 @@ def test_weights_that_have_seen_the_test_images_are_refused_before_anything_is_w
     assert not (tmp_path / "new").exists()
 
 
-def test_a_run_tells_which_file_its_weights_came_from(small_split, tmp_path):
-    from tests.helpers.tiny_backbone import tiny_application
-
+def test_a_run_tells_which_file_its_weights_came_from(small_split, tmp_path, monkeypatch):
     file = tmp_path / "backbone.weights.h5"
     tiny_application(include_top=False, weights="imagenet", input_shape=(32, 40, 3)).save_weights(
         file
     )
     config = tiny_config(epochs_head=1, epochs_fine_tune=0)
-    train(small_split, config.with_setting("model.weights", str(file)), tmp_path / "run")
+    config = config.with_setting("model.weights", file.name)  # stored as an absolute path
+    monkeypatch.chdir(tmp_path)
+    train(small_split, config, tmp_path / "run")
+    train(small_split, config, tmp_path / "run")
+    assert json.loads((tmp_path / "run/config.json").read_text())["model"]["weights"] == str(file)
     facts = json.loads((tmp_path / "run/run.json").read_text())
     assert facts["weights"] == str(file)
     assert facts["weights_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_weights_that_were_replaced_after_the_run_began_are_refused(
+    small_split, tmp_path, stopped_after
+):
+    file = tmp_path / "backbone.weights.h5"
+    network = tiny_application(include_top=False, weights="imagenet", input_shape=(32, 40, 3))
+    network.save_weights(file)
+    config = tiny_config(epochs_head=2, epochs_fine_tune=0, cache_features=1)
+    config = config.with_setting("model.weights", str(file))
+    stopped_after(small_split, config, tmp_path / "run")
+    began_with = file.read_bytes()
+    network.set_weights([2 * value for value in network.get_weights()])
+    network.save_weights(file)
+    with pytest.raises(ValueError, match=r"begun with; got '.*h5', which has changed\. Put the"):
+        train(small_split, config, tmp_path / "run")
+    file.write_bytes(began_with)
+    train(small_split, config, tmp_path / "run")
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -331,8 +348,6 @@ def test_an_image_that_cannot_be_read_is_named_in_a_plain_sentence(small_split, 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_and_its_probabilities_are_float32(small_split, tmp_path, precision):
-    import keras
-
     config = tiny_config(precision=precision, epochs_head=1, epochs_fine_tune=1)
     model = train(small_split, config, tmp_path / "run")
     assert model.get_layer("stem").compute_dtype == precision.removeprefix("mixed_")
@@ -341,6 +356,89 @@ def test_mixed_precision_trains_and_its_probabilities_are_float32(small_split, t
     assert keras.config.dtype_policy().name == "float32"
     for row in RunFolder(path=tmp_path / "run").read_history():
         assert np.isfinite(row.loss)
+
+
+@pytest.fixture
+def stopped_after(monkeypatch):
+    """Give a function that trains until the first backup, and is then interrupted."""
+
+    def run(split, config, out, **options):
+        save = RunFolder.save_backup
+
+        def save_then_stop(self, model, phase, epochs):
+            save(self, model, phase, epochs)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(RunFolder, "save_backup", save_then_stop)
+            with pytest.raises(KeyboardInterrupt):
+                train(split, config, out, **options)
+
+    return run
+
+
+@pytest.mark.parametrize("begun_on_gpu", [True, False])
+def test_a_run_goes_on_in_the_precision_that_it_began_with_on_a_machine_of_another_kind(
+    small_split, tmp_path, monkeypatch, stopped_after, begun_on_gpu
+):
+    config = tiny_config(epochs_head=2, epochs_fine_tune=0, learning_rate_head=0.05)
+    monkeypatch.setattr(computation, "has_gpu", lambda: begun_on_gpu)
+    undisturbed = train(small_split, config, tmp_path / "undisturbed")
+    stopped_after(small_split, config, tmp_path / "run")
+    monkeypatch.setattr(computation, "has_gpu", lambda: not begun_on_gpu)
+    said = []
+    resumed = train(small_split, config, tmp_path / "run", say=said.append)
+    here, there = ("mixed_float16", "float32") if begun_on_gpu else ("float32", "mixed_float16")
+    assert RunFolder(path=tmp_path / "run").read_facts().precision == here
+    assert f"computing in {here}, as the run began; a new run would use {there}" in said
+    for expected, got in zip(undisturbed.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, got)
+
+
+def test_a_run_without_a_known_precision_is_not_resumed_without_the_state_of_its_optimizer(
+    small_split, tmp_path, monkeypatch, stopped_after
+):
+    config = tiny_config(epochs_head=2, epochs_fine_tune=0)
+    monkeypatch.setattr(computation, "has_gpu", lambda: True)
+    stopped_after(small_split, config, tmp_path / "run")
+    facts = json.loads((tmp_path / "run/run.json").read_text())
+    assert facts.pop("precision") == "mixed_float16"
+    (tmp_path / "run/run.json").write_text(json.dumps(facts))  # as an earlier version wrote it
+    monkeypatch.setattr(computation, "has_gpu", lambda: False)
+    with pytest.raises(ValueError, match=r"got the backup .*00001.*only be resumed on a GPU"):
+        train(small_split, config, tmp_path / "run")
+    monkeypatch.setattr(computation, "has_gpu", lambda: True)
+    train(small_split, config, tmp_path / "run")
+
+
+def test_training_leaves_the_random_states_and_the_order_of_additions_of_the_caller(
+    small_split, tmp_path
+):
+    from tensorflow.python.framework.config import is_op_determinism_enabled
+
+    config = tiny_config(epochs_head=1, epochs_fine_tune=0)
+    assert config.data.deterministic
+    drawn = draws_around(lambda: train(small_split, config, tmp_path / "run"))
+    assert drawn["python and numpy"] == draws_around()["python and numpy"]
+    assert not is_op_determinism_enabled()
+
+
+def unnamed_dropout(**options):
+    network = tiny_application(**options)
+    return keras.Model(network.input, keras.layers.Dropout(0.5)(network.output))
+
+
+def test_layers_without_names_have_the_same_states_whatever_was_built_before(
+    small_split, tmp_path, monkeypatch, stopped_after
+):
+    monkeypatch.setattr(keras.applications, "NASNetMobile", unnamed_dropout)
+    config = tiny_config(epochs_head=2, epochs_fine_tune=0, learning_rate_head=0.05)
+    first = train(small_split, config, tmp_path / "first")
+    keras.layers.Dropout(0.5)  # takes a number
+    stopped_after(small_split, config, tmp_path / "other")
+    other = train(small_split, config, tmp_path / "other")
+    for expected, got in zip(first.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, got)
 
 
 def test_dicom_files_train_as_the_same_pixels_in_png_do(small_split, tmp_path):
@@ -480,3 +578,11 @@ def test_a_cache_that_cannot_be_made_leaves_no_run(small_split, tmp_path):
     with pytest.raises(FileExistsError, match="taken"):
         train(small_split, config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_cache_may_be_inside_of_the_folder_of_a_new_run(small_split, tmp_path):
+    out = tmp_path / "run"
+    config = tiny_config(epochs_head=1, epochs_fine_tune=0)
+    config = config.with_setting("data.cache_dir", str(out / "cache"))
+    train(small_split, config, out)
+    assert any((out / "cache").iterdir())

@@ -142,6 +142,7 @@ RSNA = KnownSet(
     citation="Shih et al., Radiology: Artificial Intelligence 1(1), 2019",
     marks=(r"(^|/)stage_2_train_labels\.csv(\.gz)?$",),
     read=_read_rsna,
+    several_rows=True,
     unlabelled=r"(^|/)stage_2_test_images/",
 )
 SIIM_ACR = KnownSet(
@@ -152,5 +153,6 @@ SIIM_ACR = KnownSet(
     citation="Society for Imaging Informatics in Medicine, Kaggle 2019",
     marks=(r"(^|/)(train-rle|stage_2_train)\.csv(\.gz)?$",),
     read=_read_siim,
+    several_rows=True,
     unlabelled=r"(^|/)(dicom-images-test|stage_2_images)/",
 )

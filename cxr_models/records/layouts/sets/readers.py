@@ -179,6 +179,7 @@ VINDR_CXR = KnownSet(
     ),
     header=(r"(image_labels_(train|test)|train)\.csv(\.gz)?", ("image_id",)),
     read=_read_vindr,
+    several_rows=True,
     unlabelled=r"(^|/)test/",
 )
 OPEN_I = KnownSet(

@@ -27,7 +27,7 @@ from tests.cxr_enhance.archive.samples.conftest import (
     shards_in,
 )
 from tests.helpers.compare import assert_same_image
-from tests.helpers.fresh_process import DISCARD, started_module
+from tests.helpers.fresh_process import DISCARD, run_program, started_module
 
 pytest.importorskip("cv2")
 pytest.importorskip("typer")
@@ -80,6 +80,21 @@ def test_a_cluster_beside_another_says_nothing_of_it(start, tmp_path):
             taken.listen()
         running = start("run", folder, "--out", tmp_path / "out", "--engine", "dask", "--quiet")
         assert finished(running) == (0, "", "")
+
+
+def test_workers_import_nothing_of_the_working_folder(tmp_path):
+    folder = make_archive(tmp_path / "in", 1)
+    for name in ("pickle.py", "multiprocessing.py"):
+        (folder / name).write_text("open('ran', 'w').close()\n")
+    script = tmp_path / "cxr-enhance"  # as pip writes it: Python then has no option -P
+    script.write_text(
+        "import sys\nfrom cxr_enhance.cli import main\n"
+        "if __name__ == '__main__':\n    sys.exit(main())\n"
+    )
+    words = ["run", ".", "--out", tmp_path / "out", "--engine", "dask", "--threads", "1"]
+    done = run_program(sys.executable, script, *words, cwd=folder)
+    assert done.stdout.startswith("1 enhanced")
+    assert not (folder / "ran").exists()
 
 
 def test_a_scheduler_elsewhere_is_used(start, tmp_path):

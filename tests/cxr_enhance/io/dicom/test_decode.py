@@ -342,6 +342,21 @@ def test_bare_data_sets_are_read(explicit):
         assert_same_image(read_image(file.getvalue()), GRAY12)
 
 
+def test_explicit_elements_under_a_transfer_syntax_of_implicit_vr_are_read():
+    stated, implicit = b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2\0\0\0"
+    data = saved(data_set(GRAY12, bits=12))
+    assert data.count(stated) == 1
+    data = data.replace(stated, implicit)
+    note = "transfer syntax of implicit VR, elements have explicit VR"
+    with pytest.warns(UserWarning, match=note):
+        assert_same_image(read_image(data), GRAY12)
+    assert any(note in text for text in image_info(data).notes)
+    with pytest.warns(UserWarning, match="Expected implicit VR"):
+        by_pydicom = pydicom.dcmread(io.BytesIO(data))
+    assert_same_image(by_pydicom.pixel_array, GRAY12)
+    derived_dicom(GRAY12, data, description="x", strip_identity=False)
+
+
 @pytest.mark.parametrize("start", [b"MZ\x90\0", b"\x7fELF", b"II*\0", b"\xff\xd8\xff\xe0"])
 def test_what_stands_in_the_preamble_does_no_harm(start):
     data = saved(data_set(GRAY8))
@@ -617,6 +632,19 @@ def test_a_decoder_that_does_not_return_is_ended_and_the_next_frame_is_read(monk
     monkeypatch.undo()
     assert time.monotonic() - started < 10
     assert_same_image(read_image(COMPRESSED["jpeg-2000"]), GRAY12)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
+def test_a_decoder_that_was_killed_while_idle_costs_no_frame():
+    for _ in range(2):
+        assert_same_image(read_image(COMPRESSED["jpeg-2000"]), GRAY12)
+        assert decoder_pool._idle
+        for process in decoder_pool._idle:
+            process._process.kill()
+        for process in decoder_pool._idle:
+            os.waitid(os.P_PID, process._process.pid, os.WEXITED | os.WNOWAIT)
+    assert_same_image(read_image(COMPRESSED["jpeg-2000"]), GRAY12)
+    assert all(process.is_running() for process in decoder_pool._alive)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cxr_enhance import read_image
+from cxr_enhance.io import image_info
 from tests.helpers.compare import assert_same_image
 
 pytest.importorskip("cv2")
@@ -53,6 +54,92 @@ def test_decoded_pixels_above_the_stored_range_are_white(name):
     image, notes = read_with_notes(saved(data_set(DEEPER, bits=12), syntax, [frame]))
     assert_same_image(image, np.minimum(DEEPER, 4095))
     assert "384 pixels beyond the range of Bits Stored 12" in notes
+
+
+def longer(ds, length):
+    """Return a file whose pixel data are repeated up to `length` bytes."""
+    ds.PixelData = (ds.PixelData * 4)[:length]
+    return saved(ds)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "length"),
+    [
+        (GRAY12, 36 * 52 * 2 + 2),
+        (GRAY12, 36 * 52 * 4),
+        ((GRAY12 >> 4).astype(np.uint8), 36 * 52 * 2),
+        (np.stack([GRAY12] * 2), 36 * 52 * 6),
+    ],
+)
+def test_native_pixels_beyond_those_that_the_header_states_are_noted(pixels, length):
+    data = longer(data_set(pixels, bits=12 if pixels.dtype == np.uint16 else 8), length)
+    image, notes = read_with_notes(data)
+    assert_same_image(image, pixels[0] if pixels.ndim == 3 else pixels)
+    note = f"pixel data have {length} bytes, the header states {pixels.nbytes}"
+    assert note in notes
+    assert note in " ".join(image_info(data).notes)
+
+
+def test_a_byte_that_makes_the_length_of_native_pixels_even_is_not_noted():
+    pixels = np.arange(35, dtype=np.uint8).reshape(5, 7)
+    data = saved(data_set(pixels))
+    assert b"\x24\0\0\0" + pixels.tobytes() + b"\0" in data
+    image, notes = read_with_notes(data)
+    assert_same_image(image, pixels)
+    assert not notes
+    assert not image_info(data).notes
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (3, 2, 3)])
+def test_colour_without_shared_values_is_not_read_as_with_shared_values(shape):
+    pixels = drawn(*shape[:2], channels=3)
+    data = saved(data_set(pixels, photometric="YBR_FULL_422"))
+    with pytest.raises(ValueError, match=r"3 bytes a pixel\. Correct its Photometric"):
+        read_image(data)
+    for right in ("RGB", "YBR_FULL"):
+        assert read_image(saved(data_set(pixels, photometric=right))).shape == shape
+
+
+def with_overlays(pixels, bits, *positions):
+    """Return a data set whose pixels hold overlays in the bits at `positions`."""
+    words = pixels.view(np.uint16) & ((1 << bits) - 1)
+    for number, position in enumerate(positions):
+        words[4 + number : 9] |= 1 << position
+    ds = data_set(words, bits=bits)
+    ds.PixelRepresentation = int(pixels.dtype.kind == "i")
+    for number, position in enumerate(positions):
+        group = 0x6000 + 2 * number << 16
+        ds.add_new(group | 0x0010, "US", ds.Rows)
+        ds.add_new(group | 0x0011, "US", ds.Columns)
+        ds.add_new(group | 0x0100, "US", 16)
+        ds.add_new(group | 0x0102, "US", position)
+    return ds, words
+
+
+@pytest.mark.parametrize("syntax", [uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.JPEGLossless])
+@pytest.mark.parametrize("pixels", [GRAY12, SIGNED12, GRAY12 >> 4])
+@pytest.mark.parametrize("positions", [(12,), (14,), (12, 13)])
+def test_overlays_in_losslessly_compressed_words_are_ignored_as_in_native_words(
+    syntax, pixels, positions
+):
+    bits = int(pixels.max()).bit_length() + (pixels.dtype.kind == "i")
+    ds, words = with_overlays(pixels, bits, *positions)
+    native, _ = read_with_notes(saved(ds))
+    frame = {
+        uid.JPEGLSLossless: lambda: near_lossless(words, 0),
+        uid.JPEG2000Lossless: lambda: j2k(words, 16),
+        uid.JPEGLossless: lambda: jpeg_lossless(words, bits=16),
+    }[syntax]()
+    image, notes = read_with_notes(saved(ds, syntax, [frame]))
+    assert_same_image(image, native)
+    assert not notes
+
+
+def test_overlays_in_words_that_may_be_lossy_are_clipped():
+    ds, words = with_overlays(GRAY12, 12, 12)
+    image, notes = read_with_notes(saved(ds, uid.JPEG2000, [j2k(words, 16)]))
+    assert_same_image(image, np.minimum(words, 4095))
+    assert "beyond the range of Bits Stored 12" in notes
 
 
 def test_near_lossless_overshoot_of_jpeg_ls_is_white():

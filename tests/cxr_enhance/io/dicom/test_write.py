@@ -10,6 +10,7 @@ import struct
 import numpy as np
 import pytest
 
+from cxr_enhance.io.dicom.attributes import dicom_attributes
 from cxr_enhance.io.dicom.pseudonym import pseudonym
 from cxr_enhance.io.dicom.write import derived_dicom
 from cxr_enhance.io.options import ReadOptions
@@ -62,8 +63,84 @@ def test_the_sign_of_intensity_turns_with_the_polarity(elements, reversed_, sign
         setattr(ds, keyword, value)
     derived, _ = derive(saved(ds), strip=strip)
     assert derived.PixelIntensityRelationshipSign == (-sign if reversed_ else sign)
-    assert derived.PixelIntensityRelationship == "DISP"
     assert derived.get("PresentationLUTShape", "IDENTITY") == "IDENTITY"
+
+
+@pytest.mark.parametrize(("kind", "term"), [("1", "DISP"), ("1.1", "LIN"), ("1.2.1", "LIN")])
+def test_the_intensity_relationship_is_one_that_the_class_allows(kind, term):
+    ds = data_set(GRAY12, bits=12, PixelIntensityRelationship="LIN")
+    ds.SOPClassUID = STORAGE + kind
+    derived, _ = derive(saved(ds))
+    assert derived.PixelIntensityRelationship == term
+
+
+@pytest.mark.parametrize("strip", [False, True])
+@pytest.mark.parametrize("kind", ["1.1", "1.1.1", "1.2", "1.3.1"])
+def test_digital_x_ray_states_that_values_are_not_rescaled(kind, strip):
+    ds = data_set(GRAY12, bits=12, RescaleIntercept="-1024", RescaleSlope="2", RescaleType="OD")
+    ds.SOPClassUID = STORAGE + kind
+    derived, notes = derive(saved(ds), strip=strip)
+    rescale = (derived.RescaleIntercept, derived.RescaleSlope, derived.RescaleType)
+    assert rescale == (0, 1, "US")
+    assert not notes
+
+
+def test_other_classes_lose_the_rescale_of_the_source():
+    ds = data_set(GRAY12, bits=12, RescaleIntercept="-1024", RescaleSlope="2", RescaleType="OD")
+    ds.SOPClassUID = STORAGE + "1"
+    derived, _ = derive(saved(ds))
+    assert not {"RescaleIntercept", "RescaleSlope", "RescaleType"}.intersection(derived.dir())
+
+
+@pytest.mark.parametrize("strip", [False, True])
+@pytest.mark.parametrize("kind", ["3.1", "7.2", "7.3"])
+def test_a_frame_of_a_multi_frame_class_becomes_a_secondary_capture(kind, strip):
+    ds = data_set(np.stack([GRAY12] * 3), bits=12, CineRate="30", FrameTime="33")
+    ds.FrameTimeVector = ["0", "33", "33"]
+    ds.FrameIncrementPointer = 0x00181065
+    ds.SOPClassUID = STORAGE + kind
+    derived, _ = derive(saved(ds), strip=strip)
+    assert derived.SOPClassUID == uid.SecondaryCaptureImageStorage
+    assert derived.ConversionType == "WSD"
+    of_frames = {"NumberOfFrames", "CineRate", "FrameTime", "FrameTimeVector"}
+    assert not of_frames.intersection(derived.dir())
+
+
+def test_maps_of_the_stored_values_are_left_out():
+    item = pydicom.Dataset()
+    item.RealWorldValueSlope = 2.0
+    ds = data_set(GRAY12, bits=12, RealWorldValueMappingSequence=[item])
+    derived, _ = derive(saved(ds))
+    assert "RealWorldValueMappingSequence" not in derived
+
+
+@pytest.mark.parametrize(
+    ("stated", "derived_type"),
+    [
+        ("ORIGINAL", ["DERIVED", "PRIMARY"]),
+        ("ORIGINAL\\SECONDARY", ["DERIVED", "SECONDARY"]),
+        (None, ["DERIVED", "PRIMARY"]),
+    ],
+)
+@pytest.mark.parametrize("strip", [False, True])
+def test_only_the_first_term_of_the_image_type_changes(stated, derived_type, strip):
+    derived, _ = derive(saved(data_set(GRAY12, bits=12, ImageType=stated)), strip=strip)
+    assert derived.ImageType == derived_type
+
+
+@pytest.mark.parametrize("strip", [False, True])
+def test_the_aspect_ratio_of_pixels_follows_the_size_of_the_image(strip):
+    data = saved(data_set(GRAY12, bits=12, PixelAspectRatio=["4", "3"]))
+    assert derive(data, strip=strip)[0].PixelAspectRatio == [4, 3]
+    assert derive(data, image=RESULT[::2], strip=strip)[0].PixelAspectRatio == [8, 3]
+    assert derive(data, image=RESULT[:, ::4], strip=strip)[0].PixelAspectRatio == [1, 3]
+    assert derive(data, image=RESULT[::2, ::2], strip=strip)[0].PixelAspectRatio == [4, 3]
+
+
+@pytest.mark.parametrize("stated", ["4", "0\\3", "4\\0", "-4\\3"])
+def test_an_invalid_aspect_ratio_is_not_scaled(stated):
+    data = saved(data_set(GRAY12, bits=12, PixelAspectRatio=stated.split("\\")))
+    assert "PixelAspectRatio" not in derive(data, image=RESULT[::2])[0]
 
 
 def test_values_of_fewer_bits_than_their_type_are_stored_as_such():
@@ -117,6 +194,29 @@ def test_an_overlay_that_cannot_be_kept_is_left_out_with_a_note(kind):
         derived, notes = derive(saved(ds), image=RESULT[::2, ::2])
     assert not derived.group_dataset(0x6000)
     assert any("overlay (6000,xxxx) left out" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("allocated", "position"),
+    [(1, 0), (16, 0), (16, 11), (8, 13), (None, 13), (16, 16)],
+)
+def test_an_overlay_without_data_never_takes_bits_that_are_not_its_own(allocated, position):
+    ds = described_overlay(data_set(GRAY12, bits=12), position)
+    ds[0x60000100].value = allocated
+    if allocated is None:
+        del ds[0x60000100]
+    derived, notes = derive(saved(ds))
+    assert not derived.group_dataset(0x6000)
+    assert notes == ["overlay (6000,xxxx) left out, as the file has no data of it that can be read"]
+
+
+def test_an_overlay_below_left_justified_values_gets_data_of_its_own():
+    drawn_over = (GRAY12 > 2000).astype(np.uint16)
+    ds = data_set((GRAY12 << 4) | drawn_over, bits=12)
+    ds.HighBit = 15
+    derived, notes = derive(saved(described_overlay(ds, 0)))
+    assert_same_image(derived.overlay_array(0x6000), drawn_over.astype(np.uint8))
+    assert not notes
 
 
 def test_an_overlay_with_data_of_its_own_stays():
@@ -216,6 +316,26 @@ def test_a_key_gives_patients_pseudonyms_and_uids_that_only_it_can_make():
         assert len(values) == 3, keyword
         assert all(uid.UID(value).is_valid for value in values)
     assert derive(data, strip=True, key=KEY)[0].StudyInstanceUID == derived.StudyInstanceUID
+
+
+@pytest.mark.parametrize(
+    ("patient", "charset"),
+    [
+        ("4711", None),
+        ("M\u00fcller1", "ISO_IR 100"),
+        ("M\u00fcller1", "ISO_IR 192"),
+        ("A\\B", None),
+        ("\u0418\u0432\u0430\u043d", "ISO_IR 144"),
+    ],
+)
+def test_a_patient_has_the_pseudonym_of_other_commands(tmp_path, patient, charset):
+    ds = data_set(GRAY12, bits=12, PatientID=patient)
+    if charset is not None:
+        ds.SpecificCharacterSet = charset
+    data = saved(ds)
+    (tmp_path / "scan").write_bytes(data)
+    derived, _ = derive(data, strip=True, key=KEY)
+    assert derived.PatientID == pseudonym(dicom_attributes(tmp_path / "scan")["patient"], KEY)
 
 
 def test_a_patient_without_an_identifier_has_no_pseudonym():

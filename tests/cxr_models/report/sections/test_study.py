@@ -3,6 +3,7 @@ import pytest
 pytest.importorskip("typer", reason="typer is not installed")
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
+from cxr_enhance import EnhanceParams
 from cxr_models.report import html_page, read_results
 from tests.helpers.report_pages import Read
 from tests.helpers.report_runs import change_records, write_run
@@ -105,6 +106,27 @@ def test_a_table_of_arms_holds_runs_that_differ_in_nothing_else(tmp_path):
     assert differences["training.epochs_head"]["longer"] == "7"
     assert differences["training.epochs_head"]["one"] == differences["training.epochs_head"]["two"]
     assert "training.epochs_finetune" not in differences
+
+
+def test_raw_runs_stand_beside_runs_enhanced_before_or_after_resizing(tmp_path):
+    first = {"data__order": "enhance-first"}
+    bold = {**first, "data__enhance": EnhanceParams(clip_limit=6)}
+    runs = [
+        study_run(tmp_path / "raw", data__enhance=None, seed=1),
+        *(study_run(tmp_path / f"first-{n}", **first, seed=n, training__seed=n) for n in range(3)),
+        *(study_run(tmp_path / f"bold-{n}", **bold, seed=n, training__seed=n) for n in range(2)),
+        study_run(tmp_path / "last", seed=2),
+    ]
+    study = page_of(*runs).table("Accuracy by backbone, task and enhancement")["NASNetMobile"]
+    found = {path.name: read_results(path, name=path.name).test.overall.accuracy for path in runs}
+    assert study["three classes, raw"].startswith(f"{found['raw'].value:.3f} [")
+    cell = study["three classes, enhanced"]
+    values = [found[f"first-{n}"].value for n in range(3)]
+    names = "first-0, first-1 and first-2"
+    assert f"{min(values):.3f} to {max(values):.3f} ({names})" in cell
+    for name in ("bold-0", "bold-1", "last"):
+        low, high = found[name].interval
+        assert f"{found[name].value:.3f} [{low:.3f}, {high:.3f}] ({name})" in cell
 
 
 def test_the_study_table_is_filled_with_what_there_is(tmp_path):

@@ -138,7 +138,10 @@ def test_views_are_chosen_by_name_and_rows_by_columns(tmp_path):
     _, index = read(tmp_path, where=chosen)
     assert [record.patient for record in index.records] == ["10000898"]
     assert index.records[0].kept == ()
-    with pytest.raises(ValueError, match="`--where` must name columns of the set; got 'subject'"):
+    _, index = read(tmp_path, where={"split": frozenset(("train",))})
+    assert len(index.records) == 2
+    assert reasons(index)["split 'test' not asked for"] == 1
+    with pytest.raises(ValueError, match=r"`--where` must name columns of the set .* 'subject'"):
         read(tmp_path, where={"subject": frozenset("1")})
     with pytest.raises(ValueError, match="`--keep` must name columns of the set; got 'Report'"):
         read(tmp_path, keep=("Report",))
