@@ -46,11 +46,6 @@ class PlannedFiles(Sequence[PlannedFile]):
         )
 
     @property
-    def out(self) -> str:
-        """The output folder, as given."""
-        return self._out
-
-    @property
     def extension(self) -> str:
         """Extension of the outputs, with its dot."""
         return self._naming.extension

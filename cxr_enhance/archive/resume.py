@@ -237,14 +237,14 @@ def _last_rows(files: PlannedFiles, manifests: Sequence[str], work: PendingWork)
     rows = _LastRows(files)
     if not manifests:
         return rows
-    recorded_files = RecordedFiles(files, manifests)
+    recorded_files = RecordedFiles(files)
     for ordered in rows_in_order(manifests):
         row = ordered.fields
         work.latest_row_ns = ordered.time_ns  # the order is that of the times
         if row["status"] == RUN:
             work.known_options[str(row.get("params"))] = row["options"]
             continue
-        index = recorded_files.find(ordered)
+        index = recorded_files.find(row)
         if index is not None:
             rows.update(index, ordered, files.target(index))
     return rows

@@ -43,9 +43,15 @@ class FileBytes:
         start, stop, _ = where.indices(self._size)
         if not self._start <= start <= stop <= self._start + len(self._page):
             self._file.seek(self._first + start)
-            self._page = self._file.read(max(stop - start, _PAGE_BYTES))
-            self._start = start
+            self._page, self._start = self._read(max(stop - start, _PAGE_BYTES)), start
         return self._page[start - self._start : max(stop, start) - self._start]
+
+    def _read(self, count: int) -> bytes:
+        """Read `count` bytes, or all up to the end of the file; one call may read fewer."""
+        page = self._file.read(count) or b""
+        while len(page) < count and (more := self._file.read(count - len(page))):
+            page += more
+        return page
 
     def part(self, start: int, stop: int) -> FileBytes:
         """Return the bytes from `start` to `stop` as an object of this class; read nothing."""

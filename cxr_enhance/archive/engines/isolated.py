@@ -71,7 +71,7 @@ def _in_child(function: Callable[..., Any], arguments: tuple[Any, ...], timeout:
     try:
         # The child's own prints are dropped: they might quote a patient's data.
         child = subprocess.run(
-            [sys.executable, "-P", "-c", _CHILD, json.dumps(sys.path)],
+            [sys.executable, "-P", "-c", _CHILD, json.dumps(list(map(str, sys.path)))],
             input=pickle.dumps((function, arguments)),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

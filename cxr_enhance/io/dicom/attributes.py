@@ -109,8 +109,8 @@ def header_texts(
     OSError
         If the file cannot be opened or read.
     ImportError
-        If the file states no VR, as in implicit VR, and pydicom, which knows it, is not installed.
-        Not for the few elements that this package reads as text itself.
+        If the file states no VR, as in implicit VR, a value is not a text of ASCII, and pydicom,
+        which knows the VR, is not installed.
     """
     elements = _elements_of(source)
     if elements is None:
@@ -119,21 +119,26 @@ def header_texts(
     for tag in tags:
         element = elements.by_tag.get(tag)
         if element is not None:
-            vr = _vr_in_dictionary(tag, elements) if element.vr in ("", "UN") else element.vr
+            vr = _vr_of(tag, elements) if element.vr in ("", "UN") else element.vr
             values = _values_of(element.value, vr, elements.order)
             if any(values):
                 texts[tag] = values
     return texts
 
 
-def _vr_in_dictionary(tag: int, elements: Elements) -> str:
-    """Return the VR of an element that states none; empty for private elements."""
+def _vr_of(tag: int, elements: Elements) -> str:
+    """Return the VR of an element that states none; empty for texts and private elements."""
     if tag in _KNOWN_TEXTS:
         return ""
     try:
         vr = str(load_pydicom("pydicom.datadict").dictionary_VR(tag))
     except KeyError:
         return ""
+    except ImportError:
+        value = bytes(elements.by_tag[tag].value[:_MAX_VALUE_BYTES])
+        if value.isascii() and value.rstrip(b"\0").decode().isprintable():
+            return ""  # a text, as numbers of two bytes hardly ever are
+        raise
     if vr.startswith("US or SS"):
         return "SS" if Values(elements).number(_PIXEL_REPRESENTATION) == 1 else "US"
     return vr

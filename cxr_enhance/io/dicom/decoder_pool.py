@@ -107,7 +107,7 @@ class _Process:
     def __init__(self) -> None:
         # Ctrl-C does not reach the child, which is in a new session; it ends with this process.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", _SCRIPT, json.dumps(sys.path)],
+            [sys.executable, "-P", _SCRIPT, json.dumps(list(map(str, sys.path)))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -78,13 +78,11 @@ def test_a_folder_given_under_two_names_has_rows_for_both(run, place):
 
 
 @pytest.mark.parametrize("options", [[], ["--flat-names"]])
-@pytest.mark.parametrize("first", ["", "ABSOLUTE/"])
 @pytest.mark.parametrize("then", ["", "ABSOLUTE/"])
-def test_a_run_goes_on_in_a_folder_that_was_moved_with_its_inputs(
-    run, place, monkeypatch, tmp_path, first, then, options
+def test_a_run_goes_on_in_a_working_folder_that_was_moved(
+    run, place, monkeypatch, tmp_path, then, options
 ):
-    first = first.replace("ABSOLUTE", str(place))
-    run(f"{first}in", "--out", f"{first}out", *options)
+    run("in", "--out", "out", *options)
     moved = tmp_path / "far" / "away"
     moved.parent.mkdir()
     monkeypatch.chdir(tmp_path)
@@ -98,21 +96,28 @@ def test_a_run_goes_on_in_a_folder_that_was_moved_with_its_inputs(
     assert (report["written"], report["unrecorded_outputs"]) == (0, 0)
 
 
-def test_a_run_goes_on_from_another_working_folder(run, place, monkeypatch, tmp_path):
-    run("in", "--out", "out")
-    monkeypatch.chdir(tmp_path)
-    assert_goes_on(run, ["place/in", "--out", "place/out"], place)
+@pytest.mark.parametrize("out", ["ABSOLUTE", "../results"])
+def test_outputs_of_another_working_folder_stay(run, place, monkeypatch, tmp_path, out):
+    out = out.replace("ABSOLUTE", str(tmp_path / "results"))
+    run("in", "--out", out)
+    shutil.copytree(place, tmp_path / "other")
+    monkeypatch.chdir(tmp_path / "other")
+    for path in ("p0/0000.png", "p1/0001.png"):
+        change(tmp_path / "other/in" / path)
+    before = contents(tmp_path / "results")
+    report = run(tmp_path / "other/in", "--out", out)[1]
+    assert (report["written"], report["unrecorded_outputs"]) == (0, 3)
+    assert contents(tmp_path / "results") == before
 
 
-def test_rows_from_before_and_after_a_move_are_all_found(run, place, monkeypatch, tmp_path):
-    run(place / "in/p0", "--out", place / "out")
-    monkeypatch.chdir(tmp_path)
-    for name in ("b", "c"):
-        place = place.rename(tmp_path / name)
-        run(place / "in" / ("p1" if name == "b" else "p2"), "--out", place / "out")
-    for part in ("p0", "p1", "p2"):
-        report = run(place / "in" / part, "--out", place / "out")[1]
-        assert (report["exists"], report["unrecorded_outputs"]) == (1, 0)
+def test_outputs_that_were_copied_with_their_manifest_stay(run, place, tmp_path):
+    run(place / "in", "--out", place / "out")
+    shutil.copytree(place, tmp_path / "copy")
+    change(tmp_path / "copy/in/p0/0000.png")
+    before = contents(tmp_path / "copy/out")
+    report = run(tmp_path / "copy/in", "--out", tmp_path / "copy/out")[1]
+    assert (report["written"], report["unrecorded_outputs"]) == (0, 3)
+    assert contents(tmp_path / "copy/out") == before
 
 
 def test_equal_names_of_other_inputs_are_not_taken_for_the_recorded_ones(run, place):

@@ -1,4 +1,5 @@
 import contextlib
+import io
 import os
 import tracemalloc
 
@@ -7,6 +8,7 @@ import pytest
 
 from cxr_enhance import write_image
 from cxr_enhance.io import _content, dicom_attributes, image_info, info
+from cxr_enhance.io._content import FileBytes
 from cxr_enhance.io.dicom import attributes
 from cxr_enhance.io.dicom.attributes import header_texts
 
@@ -89,15 +91,16 @@ def test_the_dictionary_replaces_an_unknown_vr():
     assert header_texts(data[:at] + unknown + data[at:], [0x00280101]) == {0x00280101: ("12",)}
 
 
-def test_a_header_without_vrs_needs_pydicom_for_other_elements_than_known_texts(monkeypatch):
+def test_a_header_without_vrs_needs_pydicom_for_values_that_are_no_texts(monkeypatch):
     def missing(module):
         raise ImportError("pydicom is needed for DICOM files.")
 
     monkeypatch.setattr(attributes, "load_pydicom", missing)
-    data = saved(data_set(PIXELS), ImplicitVRLittleEndian)
-    assert header_texts(data, [0x00080060, 0x00185101]) == {
+    data = saved(data_set(PIXELS, BodyPartExamined="CHEST"), ImplicitVRLittleEndian)
+    assert header_texts(data, [0x00080060, 0x00185101, 0x00180015]) == {
         0x00080060: ("DX",),
         0x00185101: ("PA",),
+        0x00180015: ("CHEST",),
     }
     with pytest.raises(ImportError, match="pydicom is needed"):
         header_texts(data, [0x00280101])
@@ -146,3 +149,16 @@ def test_other_images_say_nothing_and_damaged_files_are_named(tmp_path):
     (tmp_path / "cut").write_bytes(saved(data_set(PIXELS))[:300])
     with pytest.raises(ValueError, match=r"cut short .* File: '.*cut'"):
         dicom_attributes(tmp_path / "cut")
+
+
+def test_a_file_is_read_whole_where_one_read_gives_fewer_bytes_than_asked(tmp_path):
+    class Slow(io.FileIO):
+        def read(self, size=-1):
+            return super().read(min(size, 7) if size > 0 else size)
+
+    path = tmp_path / "bytes"
+    path.write_bytes(bytes(range(256)) * 8)
+    with Slow(path) as file:
+        content = FileBytes(file)
+        assert content[3:1030] == path.read_bytes()[3:1030]
+        assert content[2040:] == path.read_bytes()[2040:]
