@@ -170,7 +170,7 @@ def first_row(path: Path) -> list[str]:
 def _check_folder_of(path: Path, option: str) -> None:
     """Raise ValueError unless the folder of `path` can be made and written to."""
     folder = path.parent
-    while not os.path.lexists(folder):
+    while not os.path.lexists(folder) and folder != folder.parent:  # a drive may be missing
         folder = folder.parent
     if not folder.is_dir():
         raise ValueError(

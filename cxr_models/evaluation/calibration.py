@@ -105,6 +105,8 @@ def fit_temperature(logits: Floats, targets: Ints) -> Temperature:
     """
     if len(np.unique(targets)) < 2:
         return Temperature(1.0, "the validation part holds images of one class only")
+    if not np.ptp(logits, axis=1).any():
+        return Temperature(1.0, "the model gives all classes of an image the same logit")
     if size := _endless(logits, targets):
         return Temperature(1.0, f"the validation loss falls without end as it gets {size}")
 

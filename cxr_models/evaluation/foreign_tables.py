@@ -22,6 +22,7 @@ from cxr_models.records.manifest import (
     check_names_differ,
     further_columns,
 )
+from cxr_models.records.official import PART_NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.foreign_columns import ClassColumns
     from cxr_models.evaluation.foreign_sources import Source
 
-_PARTS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 _TEXTS = (*COLUMNS[2:-1], *FURTHER_COLUMNS)  # columns of a record, except file, label and split
 _PART_COLUMNS = ("part", "split")
 _LONGEST_PART = 200  # bytes; file systems allow 255 for external-PART.csv and a temporary suffix
@@ -173,7 +169,7 @@ class _Fields:
 
 
 def _part(word: str) -> str:
-    part = _PARTS.get(word.lower(), word)
+    part = PART_NAMED.get(word.lower(), word)
     if not part:
         raise ValueError(
             "`part` must be train, val, test, or the name of another source; got ''. Leave the "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 3
 # Names of parts in other tables, in lower case, and the parts that they are read as.
-_PART_NAMED = MappingProxyType(
+PART_NAMED = MappingProxyType(
     {part: part for part in SPLITS}
     | {"": "", "training": "train", "testing": "test"}
     | dict.fromkeys(("valid", "validate", "validation", "dev"), "val")
@@ -228,7 +228,7 @@ def line_on_renamed(renamed: Mapping[str, str]) -> str:
 
 def _part_named(name: str) -> str | None:
     """Return the part that a name means; an empty str for no part, and None if it is not known."""
-    return _PART_NAMED.get(name.strip().lower())
+    return PART_NAMED.get(name.strip().lower())
 
 
 def _with_known_parts(records: Sequence[Record]) -> tuple[list[Record], dict[str, str]]:

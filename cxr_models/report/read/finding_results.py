@@ -209,7 +209,8 @@ def _predictions(
     if not same:
         raise ValueError(
             "`evaluation.json` must be computed from the tables beside it; got another "
-            f"{table.name} in {str(table.parent)!r}. Make the evaluation again: cxr-models "
+            f"{table.name} in {str(table.parent)!r}, or other values, as those "
+            "of an earlier version may be. Make the evaluation again: cxr-models "
             f"evaluate {folder.path} --from-predictions."
         )
     return predictions

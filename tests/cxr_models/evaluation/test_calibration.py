@@ -5,6 +5,7 @@ import pytest
 
 from cxr_models.evaluation.calibration import (
     NUM_BINS,
+    Temperature,
     bin_of,
     fit_temperature,
     mean_log_loss,
@@ -104,3 +105,8 @@ def test_scores_are_probabilities_or_where_these_round_to_0_or_1_their_log_odds(
     assert (np.diff(scores) > 0.0).all()
     np.testing.assert_array_equal(scores[2:5], softmax(probabilities)[2:5, 1])
     np.testing.assert_array_equal(scores[[0, 1, 5, 6, 7]], log_odds[[0, 1, 5, 6, 7]])
+
+
+def test_logits_that_are_equal_for_all_classes_give_no_temperature_and_the_reason():
+    found = fit_temperature(np.zeros((20, 3)), np.arange(20) % 3)
+    assert found == Temperature(1.0, "the model gives all classes of an image the same logit")

@@ -102,3 +102,11 @@ def test_blanks_around_texts_are_removed_where_a_record_is_made_and_kept_in_name
 def test_a_record_is_made_of_text():
     with pytest.raises(TypeError, match="`patient` must be a str; got 7"):
         Record(file="a", label="b", patient=7)
+
+
+def test_blanks_that_somebody_typed_around_a_file_name_are_no_part_of_it(tmp_path):
+    for name in ("a.png", " b.png"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "m.csv").write_text("file,label\n a.png , covid\n b.png,covid\n c.png,covid\n")
+    files = [record.file for record in read_manifest(tmp_path / "m.csv").records]
+    assert files == ["a.png", " b.png", " c.png"]
