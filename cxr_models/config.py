@@ -11,6 +11,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Any, ClassVar, Literal, get_args
 
 from cxr_enhance import EnhanceParams, Preparation
@@ -455,6 +456,26 @@ def with_absolute_weights(config: RunConfig) -> RunConfig:
     if weights in NO_WEIGHTS_FILE or os.path.isabs(weights):
         return config
     return replace(config, model=replace(config.model, weights=os.path.abspath(weights)))
+
+
+def with_named_weights(config: RunConfig, sha256: str | None) -> RunConfig:
+    """Return the settings with the name and the hash of the weights file instead of its path.
+
+    These settings are equal for every path of the same file, and they differ for files of other
+    content that have the same name, such as the ``best.weights.h5`` of two runs.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The settings of a run.
+    sha256 : str or None
+        SHA-256 of the weights file, of which 8 digits are shown; None if it is unknown.
+    """
+    weights = config.model.weights
+    if weights in NO_WEIGHTS_FILE:
+        return config
+    name = PurePath(weights).name + (f", SHA-256 {sha256[:8]}" if sha256 else "")
+    return replace(config, model=replace(config.model, weights=name))
 
 
 def _change(settings: dict[str, Any], name: str, value: object) -> None:

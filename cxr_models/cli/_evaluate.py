@@ -14,6 +14,7 @@ from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._findings_text import findings_lines, several_findings_lines
 from cxr_models.cli._framework import load_framework
 from cxr_models.cli._subgroups_text import finding_subgroup_lines, subgroup_lines
+from cxr_models.config import with_named_weights
 from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
 from cxr_models.evaluation.several_runs import several_runs
 from cxr_models.evaluation.stored import is_foreign, write_evaluation
@@ -216,11 +217,18 @@ def _load_framework() -> None:
 
 
 def _settings_of(names: Sequence[str], runs: Sequence[Path]) -> dict[str, RunConfig]:
-    """Return the settings of each run; an empty dictionary if any run has no settings file."""
+    """Return the settings of each run; an empty dictionary if any run has no settings file.
+
+    A weights file is given by its name and hash, because its path differs between machines.
+    """
     folders = [RunFolder(path=path) for path in runs]
     if not all(folder.config_file.is_file() for folder in folders):
         return {}
-    return {name: folder.read_config() for name, folder in zip(names, folders, strict=True)}
+    settings = {}
+    for name, folder in zip(names, folders, strict=True):
+        sha256 = folder.read_facts().weights_sha256 if folder.facts_file.is_file() else None
+        settings[name] = with_named_weights(folder.read_config(), sha256)
+    return settings
 
 
 def _complain(text: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import json
 import re
 import reprlib
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.io.atomic import replace_atomically, write_content_atomically
 from cxr_models._typed_json import converted, from_json, read_object, to_json
-from cxr_models.config import RunConfig, with_absolute_weights
+from cxr_models.config import RunConfig, with_absolute_weights, with_named_weights
 from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class RunFolder:
                 "`--out` must hold config.json and run.json as training wrote them; got "
                 f"{str(self.path)!r}: {error}"
             ) from error
-        has_settings = _are_equal(earlier, config)
+        has_settings = _are_equal(earlier, config) or _are_equal_by_content(earlier, config, facts)
         if not has_settings or facts.split_sha256 != split_sha256:
             what = "another split" if has_settings else "other settings"
             raise ValueError(
@@ -332,3 +333,17 @@ class RunFolder:
 def _are_equal(stored: RunConfig, config: RunConfig) -> bool:
     """Return whether settings are equal; earlier versions stored the path of weights as typed."""
     return with_absolute_weights(stored) == with_absolute_weights(config)
+
+
+def _are_equal_by_content(stored: RunConfig, config: RunConfig, facts: RunFacts) -> bool:
+    """Return whether settings are equal, and name a weights file of equal name and content.
+
+    The path of the file differs if the folder that contains the run and the file was moved.
+    """
+    weights = Path(config.model.weights)
+    if facts.weights_sha256 is None or not weights.is_file():
+        return False
+    with weights.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    named = with_named_weights(config, sha256)
+    return sha256 == facts.weights_sha256 and named == with_named_weights(stored, sha256)

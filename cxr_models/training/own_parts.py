@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from cxr_models.training.part_texts import lacks_options, text_of
+from cxr_models.training.part_texts import (
+    earlier_text_of,
+    lacks_options,
+    text_of,
+    without_addresses,
+)
 
 if TYPE_CHECKING:
     from cxr_models.config import TrainingConfig
@@ -115,6 +120,17 @@ class OwnParts:
             optimizer = text_of(self.optimizer_of(learning_rate))
         return optimizer, self._described_loss()
 
+    def _described_earlier(self, learning_rate: float) -> tuple[str | None, str | None]:
+        """Return the descriptions that versions before `text_of` stored."""
+        optimizer, loss = self.optimizer, self.loss
+        if optimizer is not None:
+            if not isinstance(optimizer, keras.optimizers.Optimizer):
+                optimizer = self.optimizer_of(learning_rate)
+            optimizer = earlier_text_of(optimizer)
+        if loss is not None and not isinstance(loss, str):
+            loss = earlier_text_of(loss)
+        return optimizer, loss
+
     def _described_loss(self) -> str | None:
         if self.loss is None or isinstance(self.loss, str):
             return self.loss
@@ -133,16 +149,22 @@ class OwnParts:
     def check_resumed(self, folder: RunFolder, learning_rate: float) -> None:
         """Raise ValueError if the run in `folder` was started with another optimizer or loss.
 
-        A backup contains the state of the optimizer, which does not fit another optimizer.
+        A backup contains the state of the optimizer, which does not fit another optimizer. For a
+        run of an earlier version, the descriptions of that version are compared.
         """
         if not folder.facts_file.exists():
             return
         facts = folder.read_facts()
-        given = self.described(learning_rate)
+        is_earlier = facts.precision is None
+        given = (self._described_earlier if is_earlier else self.described)(learning_rate)
         for name, new, old in zip(
             ("optimizer", "loss"), given, (facts.optimizer, facts.loss), strict=True
         ):
-            if new != old:
+            if is_earlier and new is not None and old is not None:
+                equal = without_addresses(new) == without_addresses(old)
+            else:
+                equal = new == old
+            if not equal:
                 raise ValueError(
                     f"`{name}` must be the one that the run in {str(folder.path)!r} was begun "
                     f"with, {_shown(old)}; got {_shown(new)}. Give the same one to go on with the "

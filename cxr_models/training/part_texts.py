@@ -31,6 +31,33 @@ def text_of(part: Any) -> str:
     return _text_of(part, ())
 
 
+def earlier_text_of(part: Any) -> str:
+    """Return the description that versions before `text_of` stored, which lacks most values.
+
+    Compare two of these descriptions after `without_addresses`.
+    """
+    if hasattr(part, "get_config"):
+        return (
+            f"{type(part).__name__} {json.dumps(_own_config(part), sort_keys=True, default=repr)}"
+        )
+    name = getattr(part, "__qualname__", type(part).__qualname__)
+    return f"{getattr(part, '__module__', '')}.{name}"
+
+
+def without_addresses(text: str) -> str:
+    """Return a description without the addresses that differ between processes."""
+    return _ADDRESS.sub("", text)
+
+
+def _own_config(part: Any) -> dict[str, Any]:
+    """Return the `get_config` of a part without its name and without None."""
+    return {
+        name: value
+        for name, value in part.get_config().items()
+        if name != "name" and value is not None
+    }
+
+
 def lacks_options(part: Any) -> bool:
     """Return whether the class of `part` takes options of its own that `get_config` lacks."""
     return _defined_outside_keras(part, "__init__") and not _defined_outside_keras(
@@ -51,11 +78,7 @@ def _text_of(part: Any, above: tuple[int, ...]) -> str:
         given: Any = {"args": list(part.args), "keywords": part.keywords}
         return f"partial of {_text_of(part.func, above)} {_json_of(given, above)}"
     if hasattr(part, "get_config"):
-        given = {
-            name: value
-            for name, value in part.get_config().items()
-            if name != "name" and value is not None
-        }
+        given = _own_config(part)
         if lacks_options(part):
             base = vars(keras.losses.Loss(name="base"))
             given |= {name: value for name, value in vars(part).items() if name not in base}
@@ -108,4 +131,4 @@ def _plain(value: Any, above: tuple[int, ...]) -> Any:
         return f"array {array.dtype} {array.shape} {content}"
     if hasattr(value, "get_config") or callable(value):
         return _text_of(value, above)
-    return _ADDRESS.sub("", repr(value))
+    return without_addresses(repr(value))

@@ -2,6 +2,7 @@ import pytest
 
 from cxr_enhance import EnhanceParams, Preparation
 from cxr_models import DataConfig, ModelConfig, RunConfig, TrainingConfig
+from cxr_models.config import with_named_weights
 
 CONFIGS = [
     RunConfig(),
@@ -199,3 +200,16 @@ def test_functions_take_a_record_changes_of_the_defaults_or_none():
         RunConfig.made_of("a.toml")
     with pytest.raises(ValueError, match=r"Did you mean training.epochs_head"):
         RunConfig.made_of({"training.epoch_head": 1})
+
+
+def test_weights_are_named_by_file_and_content():
+    def named(weights, sha256):
+        config = RunConfig().with_setting("model.weights", weights)
+        return with_named_weights(config, sha256).model.weights
+
+    assert named("imagenet", None) == "imagenet"
+    assert named("none", None) == "none"
+    assert named("runs/w.keras", "0123456789ab") == "w.keras, SHA-256 01234567"
+    assert named("/a/runs/w.keras", "0123456789ab") == named("w.keras", "0123456789ab")
+    assert named("/a/w.keras", "0123456789ab") != named("/a/w.keras", "ba9876543210")
+    assert named("/a/w.keras", None) == "w.keras"

@@ -24,6 +24,7 @@ from cxr_models.report.sections.run_groups import (
     find_pools,
     grouped,
     images_key,
+    named_settings,
     settings_key,
     test_images_key,
     why_alone,
@@ -133,7 +134,8 @@ def differing_settings(runs: Sequence[AnyResults]) -> Block:
 
     If no setting differs, or if settings are unknown, return a sentence instead.
     """
-    configs = {run.name: run.config for run in runs if run.config is not None}
+    by_run = {run.name: named_settings(run) for run in runs}
+    configs = {name: config for name, config in by_run.items() if config is not None}
     if len(configs) < len(runs):
         return _settings_unknown(runs)
     settings = differing(configs)

@@ -20,7 +20,7 @@ from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, p_value, signed, value
 from cxr_models.report.sections.comparison import MOST_IN_PAIRS, differing_settings
 from cxr_models.report.sections.finding_values import left_out
-from cxr_models.report.sections.run_groups import grouped
+from cxr_models.report.sections.run_groups import grouped, named_settings
 from cxr_models.report.sections.seeds import seed_table
 
 if TYPE_CHECKING:
@@ -74,11 +74,12 @@ def _kind(run: FindingResults) -> tuple[Hashable, ...]:
     A third-party model has unknown settings, so its key contains its name and equals the key of no
     other run.
     """
-    if run.config is None:
+    config = named_settings(run)
+    if config is None:
         return run.findings, run.name
-    data = dataclasses.replace(run.config.data, cache_dir=None)
-    training = dataclasses.replace(run.config.training, seed=0)
-    return run.findings, dataclasses.replace(run.config, data=data, training=training)
+    data = dataclasses.replace(config.data, cache_dir=None)
+    training = dataclasses.replace(config.training, seed=0)
+    return run.findings, dataclasses.replace(config, data=data, training=training)
 
 
 def _disjoint(runs: Runs) -> bool:

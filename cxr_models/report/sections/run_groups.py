@@ -7,13 +7,16 @@ from collections import defaultdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from cxr_models.config import with_named_weights
 from cxr_models.evaluation.compare_runs import Poolable, find_poolable
 from cxr_models.report.formatting import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
+    from cxr_models.config import RunConfig
     from cxr_models.evaluation.predictions import Predictions
+    from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
 
     Runs = Sequence[Results]
@@ -59,17 +62,28 @@ def images_key(predictions: Predictions) -> Hashable:
     return frozenset(images) if len({file for file, *_ in images}) == len(images) else None
 
 
+def named_settings(run: AnyResults) -> RunConfig | None:
+    """Return the settings of a run with the name and hash of its weights file, without its path.
+
+    The settings of a third-party model are unknown, so that None is returned.
+    """
+    if run.config is None:
+        return None
+    return with_named_weights(run.config, None if run.facts is None else run.facts.weights_sha256)
+
+
 def settings_key(run: Results, *, seed: bool = False) -> tuple[Hashable, ...]:
     """Return a key of the classes and settings of a run, without `cache_dir`.
 
     The seed is in the key only with `seed`. A third-party model has unknown settings, so its key
     contains its name and equals the key of no other run.
     """
-    if run.config is None:
+    config = named_settings(run)
+    if config is None:
         return run.class_names, run.name
-    data = dataclasses.replace(run.config.data, cache_dir=None)
-    training = run.config.training if seed else dataclasses.replace(run.config.training, seed=0)
-    return run.class_names, dataclasses.replace(run.config, data=data, training=training)
+    data = dataclasses.replace(config.data, cache_dir=None)
+    training = config.training if seed else dataclasses.replace(config.training, seed=0)
+    return run.class_names, dataclasses.replace(config, data=data, training=training)
 
 
 def find_pools(runs: Runs) -> Iterator[Pool]:

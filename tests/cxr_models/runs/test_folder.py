@@ -1,8 +1,11 @@
 """Training writes into a new folder or that of the same run, and keeps what is not its own."""
 
+import dataclasses
+import hashlib
+
 import pytest
 
-from cxr_models.config import RunConfig
+from cxr_models.config import RunConfig, with_absolute_weights
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.folder import HISTORY_COLUMNS, RunFolder
 
@@ -48,6 +51,25 @@ def test_a_run_is_resumed_by_the_file_of_its_weights_however_its_path_is_given(
         folder.check(given, FACTS.split_sha256)
         with pytest.raises(ValueError, match="whose run has other settings"):
             folder.check(other, FACTS.split_sha256)
+
+
+def test_a_run_that_was_moved_is_resumed_by_the_content_of_its_weights(tmp_path, monkeypatch):
+    old, new = tmp_path / "old", tmp_path / "new"
+    config = RunConfig().with_setting("model.weights", "w.keras")
+    old.mkdir()
+    (old / "w.keras").write_bytes(b"first")
+    monkeypatch.chdir(old)
+    sha256 = hashlib.sha256(b"first").hexdigest()
+    facts = dataclasses.replace(FACTS, weights_sha256=sha256)
+    RunFolder(path=old / "run").begin(with_absolute_weights(config), facts)
+    old.rename(new)
+    monkeypatch.chdir(new)
+    folder = RunFolder(path=new / "run")
+    folder.check(config, FACTS.split_sha256)
+    (new / "w.keras").write_bytes(b"other")
+    for refused in (config, RunConfig(), config.with_setting("training.seed", 3)):
+        with pytest.raises(ValueError, match="whose run has other settings"):
+            folder.check(refused, FACTS.split_sha256)
 
 
 def test_older_backups_go_and_files_of_other_names_stay(tmp_path):

@@ -1,3 +1,4 @@
+import functools
 import json
 import re
 
@@ -8,6 +9,8 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 import keras
 
+from cxr_models.config import RunConfig
+from cxr_models.runs.facts import RunFacts
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training import epoch_callback
 from cxr_models.training.own_parts import OwnParts
@@ -18,6 +21,12 @@ from tests.helpers.tiny_backbone import tiny_config
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
 ONE_AND_ONE = {"epochs_head": 1, "epochs_fine_tune": 1}
+
+
+def own_config(part):
+    """Return the options of a part that its description contains."""
+    config = part.get_config().items()
+    return {name: value for name, value in config if name != "name" and value is not None}
 
 
 def rates(folder):
@@ -181,6 +190,59 @@ def test_a_run_that_was_stopped_goes_on_with_its_own_optimizer_and_refuses_other
         np.testing.assert_array_equal(expected, got)
     with pytest.raises(ValueError, match="got the default"):
         train(small_split, config, run)  # it has ended, and still is another run
+
+
+def scaled(targets, probabilities, factor=1.0):
+    return factor * keras.losses.sparse_categorical_crossentropy(targets, probabilities)
+
+
+class Wrapped(keras.losses.Loss):
+    """A loss with a function in its config."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def get_config(self):
+        return {"function": self.function}
+
+
+class Unconfigured(keras.optimizers.SGD):
+    """An optimizer without a config of its own."""
+
+    def __init__(self, learning_rate, other=1, **options):
+        super().__init__(learning_rate, **options)
+
+
+@pytest.mark.parametrize(
+    ("own", "optimizer", "loss"),
+    [
+        (OwnParts(loss=scaled), None, f"{__name__}.scaled"),
+        (OwnParts(loss=functools.partial(scaled, factor=2)), None, "functools.partial"),
+        (OwnParts(loss=lambda y, p: scaled(y, p)), None, f"{__name__}.<lambda>"),
+        (
+            OwnParts(loss=Wrapped(scaled)),
+            None,
+            'Wrapped {"function": "<function scaled at 0x7f0011223344>"}',
+        ),
+        (
+            OwnParts(optimizer=Unconfigured(0.5)),
+            f"Unconfigured {json.dumps(own_config(Unconfigured(0.5)), sort_keys=True)}",
+            None,
+        ),
+    ],
+    ids=["defaults", "partial", "lambda", "address", "optimizer"],
+)
+def test_own_parts_are_compared_with_the_descriptions_of_an_earlier_version(
+    own, optimizer, loss, tmp_path
+):
+    facts = RunFacts(split_sha256="s", class_names=("a",), optimizer=optimizer, loss=loss)
+    folder = RunFolder(path=tmp_path)
+    folder.begin(RunConfig(), facts)
+    own.check_resumed(folder, 0.001)
+    for other in (OwnParts(), OwnParts(loss="mean_squared_error")):
+        with pytest.raises(ValueError, match=r"that the run in .* was begun with"):
+            other.check_resumed(folder, 0.001)
 
 
 @pytest.mark.parametrize(

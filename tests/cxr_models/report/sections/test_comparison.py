@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -6,10 +7,19 @@ import pytest
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 pytest.importorskip("scipy", reason="scipy is not installed")
 
-from cxr_models.evaluation.compare_runs import Poolable, compare_or_pool, compare_pairs, pool
+from cxr_models.cli._evaluate import _settings_of
+from cxr_models.evaluation.compare_runs import (
+    Poolable,
+    compare_or_pool,
+    compare_pairs,
+    differing,
+    pool,
+)
 from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.seeds import groups_by_seed
 from cxr_models.report import html_page, markdown_page, read_results
-from cxr_models.report.sections.comparison import comparison_section
+from cxr_models.report.sections.comparison import comparison_section, differing_settings
+from cxr_models.report.sections.run_groups import settings_key
 from tests.helpers.report_pages import Read
 from tests.helpers.report_runs import change_records, write_run
 
@@ -212,3 +222,22 @@ def test_of_left_out_sources_tested_beside_others_the_page_pools_what_evaluate_d
         tmp_path / "known", change=lambda p: change_records(p, lambda *_: {"source": "a"})
     )
     assert "Not pooled: without-a, without-b and known" in page_of(*paths, known).text
+
+
+def test_weights_files_are_compared_by_name_and_content_and_shown_without_their_folder(tmp_path):
+    folders = {"one": "/home/me/runs", "two": "runs", "three": "/home/me/runs"}
+    for seed, (name, folder) in enumerate(folders.items()):
+        weights = f"{folder}/best.weights.h5"
+        path = write_run(tmp_path / name, model__weights=weights, training__seed=seed)
+        facts = json.loads((path / "run.json").read_text())
+        facts["weights_sha256"] = ("b" if name == "three" else "a") * 64
+        (path / "run.json").write_text(json.dumps(facts))
+    one, two, three = read(*(tmp_path / name for name in folders))
+    assert settings_key(one) == settings_key(two) != settings_key(three)
+    rows = {row[0]: row[1:] for row in differing_settings([one, two]).rows}
+    assert rows == {"training.seed": ("0", "1")}
+    rows = {row[0]: row[1:] for row in differing_settings([one, three]).rows}
+    assert rows["model.weights"] == tuple(f"best.weights.h5, SHA-256 {8 * c}" for c in "ab")
+    settings = _settings_of(["one", "two", "three"], [tmp_path / name for name in folders])
+    assert groups_by_seed(settings) == [["one", "two"]]
+    assert "/home" not in json.dumps(differing(settings))
