@@ -152,7 +152,7 @@ def _check_border(data: DataConfig, intake: Intake) -> None:
     if data.crop_border and not intake.border_cropped:
         raise ValueError(
             "`--border-cropped` must be given for a run with data.crop_border; got none. No graph "
-            f"looks for borders: whoever runs the model crops each image before, with {_CROP}."
+            f"looks for borders, so images must be cropped before the model runs, with {_CROP}."
         )
     if intake.border_cropped and not data.crop_border:
         raise ValueError(

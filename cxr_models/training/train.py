@@ -164,7 +164,7 @@ def train(
         )
     parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
     facts = _facts(split, stored_config, names, own)
-    policy = facts.precision or "float32"
+    policy = policy_of(config.training)
     if folder.facts_file.exists():
         begun = folder.read_facts()
         _check_same_weights(folder, begun, facts)

@@ -177,7 +177,7 @@ def scale_spacing(
 
 
 def _scale_aspect(data_set: Any, factor: float) -> None:
-    """Multiply the height of pixels relative to their width; remove a ratio that is none."""
+    """Multiply the height of pixels relative to their width; remove a value that is no ratio."""
     if "PixelAspectRatio" not in data_set:
         return
     sides = data_set.PixelAspectRatio

@@ -115,12 +115,12 @@ def test_a_source_of_other_files_is_left_out_of_the_comparison_and_it_is_said(
     lines = table.read_text().splitlines()
     (tmp_path / "theirs.csv").write_text("\n".join(lines[:-1]))
     tables = (table, tmp_path / "theirs.csv")
-    told = said(capsys, "evaluate-predictions", *tables, "--out", tmp_path / "out", *FEW)
+    printed = said(capsys, "evaluate-predictions", *tables, "--out", tmp_path / "out", *FEW)
     line = (
         "clinic: mine not compared with theirs: 1 image that is in one of the two alone, such as "
         "'clinic/59.png'"
     )
-    assert line in told.out.splitlines()
+    assert line in printed.out.splitlines()
     stored = json.loads((tmp_path / "out/comparison.json").read_text())
     assert stored["left_out"] == [line]
     assert [pair["set"] for pair in stored["comparisons"]] == ["test"]

@@ -36,13 +36,13 @@ def test_sets_of_other_images_are_left_out_and_the_others_are_compared(rng, make
     test, clinic, ward = (make(rng, name=name) for name in ("test", "clinic", "ward"))
     less = part_of(clinic, range(57))
     runs = {"a": [test, clinic, ward], "b": [test, less, ward], "c": [test, clinic]}
-    told = comparable_sets(runs)
-    assert [(name, list(sets)) for name, sets in told.groups] == [
+    found = comparable_sets(runs)
+    assert [(name, list(sets)) for name, sets in found.groups] == [
         ("test", ["a", "b", "c"]),
         ("clinic", ["a", "c"]),
         ("ward", ["a", "b"]),
     ]
-    assert told.left_out == (
+    assert found.left_out == (
         "clinic: a and c not compared with b: 3 images that are in one of the two alone, such as "
         "'clinic/57.png'",
         "ward: c has no such set and is not compared on it",

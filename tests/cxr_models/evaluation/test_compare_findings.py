@@ -142,11 +142,11 @@ def test_sets_of_other_images_do_not_hinder_other_comparisons_which_are_sorted_b
     clinic = make_finding_predictions(rng, images=120, name="clinic")
     less = reordered(clinic, np.arange(100))
     three = {"a": [*sets["a"], clinic], "b": [*sets["b"], less], "c": [*sets["a"], clinic]}
-    told = compare_or_pool_findings(three, METHOD)
-    assert [(pair.first, pair.second, pair.set) for pair in told.comparisons] == [
+    result = compare_or_pool_findings(three, METHOD)
+    assert [(pair.first, pair.second, pair.set) for pair in result.comparisons] == [
         ("a", "b", "test"), ("a", "c", "test"), ("a", "c", "clinic"), ("b", "c", "test"),
     ]  # fmt: skip
-    assert told.left_out == (
+    assert result.left_out == (
         "clinic: a and c not compared with b: 20 images that are in one of the two alone, such as "
         "'clinic/100.png'",
     )

@@ -71,10 +71,10 @@ def test_runs_whose_classes_are_in_another_order_are_compared(rng):
     turned = [predictions.in_order(names) for predictions in (val, other)]
     assert {p.class_names for p in turned} == {p.labels for p in turned} == {names}
     expected = compare_or_pool({"a": [val, one], "b": [val, other]}, METHOD)
-    (told,) = compare_or_pool({"a": [val, one], "b": turned}, METHOD).comparisons
-    assert told.mcnemar == expected.comparisons[0].mcnemar
+    (result,) = compare_or_pool({"a": [val, one], "b": turned}, METHOD).comparisons
+    assert result.mcnemar == expected.comparisons[0].mcnemar
     for name, area in expected.comparisons[0].roc_auc.items():
-        assert told.roc_auc[name].difference == pytest.approx(area.difference)
+        assert result.roc_auc[name].difference == pytest.approx(area.difference)
     halves = reordered(one, range(30)), reordered(turned[1], range(30, 60))
     pooled = compare_or_pool({"a": [val, halves[0]], "b": [turned[0], halves[1]]}, METHOD).pooled
     joined = np.concatenate([one.logits[:30], other.logits[30:]])
@@ -85,9 +85,9 @@ def test_runs_whose_classes_are_in_another_order_are_compared(rng):
 def test_sets_of_other_images_do_not_hinder_other_comparisons(rng):
     val, test, clinic = (make_predictions(rng, name=name) for name in ("val", "test", "clinic"))
     runs = {"a": [val, test, clinic], "b": [val, test, reordered(clinic, range(59))]}
-    told = compare_or_pool(runs, METHOD)
-    assert [pair.set for pair in told.comparisons] == ["test"]
-    assert told.left_out == (
+    result = compare_or_pool(runs, METHOD)
+    assert [pair.set for pair in result.comparisons] == ["test"]
+    assert result.left_out == (
         "clinic: a not compared with b: 1 image that is in one of the two alone, such as "
         "'clinic/59.png'",
     )

@@ -130,10 +130,10 @@ def test_patients_of_dicom_headers_that_are_not_written_are_a_true_warning(tmp_p
             file.write_bytes(saved(data_set(noise, PatientID=patient)))
     with pytest.warns(UserWarning, match="patient") as warned:
         manifest = cxm.index(tmp_path / "set", decode=decode)
-    told = [str(warning.message) for warning in warned]
-    assert told[0].startswith("No patient is known of 2 of 6 images, so that")
-    assert told[1].startswith("Patient ids in the DICOM headers of 4 of 6 images are not written.")
-    assert told[1].endswith("Write pseudonyms with `pseudonym_key`.")
+    texts = [str(warning.message) for warning in warned]
+    assert texts[0].startswith("No patient is known of 2 of 6 images, so that")
+    assert texts[1].startswith("Patient ids in the DICOM headers of 4 of 6 images are not written.")
+    assert texts[1].endswith("Write pseudonyms with `pseudonym_key`.")
     assert components(manifest.records) == [0, 0, 2, 3, 3, 5]
     (tmp_path / "key").write_text("0123456789abcdef\n")
     with pytest.warns(UserWarning, match="No patient is known of 2 of 6 images") as warned:

@@ -247,10 +247,10 @@ def test_images_like_those_of_the_training_are_a_warning(folder, tmp_path):
     for name, image in (("a", 255 - read_image(seen)), ("b", draw(901, 200))):
         write_image(tmp_path / f"{name}.png", image)
     (tmp_path / "near.csv").write_text("file,label\na.png,covid\nb.png,normal\n")
-    with pytest.warns(UserWarning, match="1 images of near are near copies of images that") as told:
+    with pytest.warns(UserWarning, match="1 images of near are near copies of images that") as seen:
         evaluation = run.evaluate(external=tmp_path / "near.csv", draws=100)
     assert evaluation.sets["near"].images == 2
-    assert [w.filename for w in told if w.category is UserWarning] == [__file__]
+    assert [w.filename for w in seen if w.category is UserWarning] == [__file__]
 
 
 @pytest.mark.parametrize("path", ["nowhere", "images"])
