@@ -118,7 +118,7 @@ def fit_temperature(logits: Floats, targets: Ints) -> Temperature:
         best = _lowest_point(loss, lowest, highest)
         if min(best - lowest, highest - best) >= 1e-3:
             return Temperature(float(np.exp(best)))
-    side = f"below {TEMPERATURES[0]:g}" if best < 0 else f"above {TEMPERATURES[1]:g}"
+    side = f"below {TEMPERATURES[0]:f}" if best < 0 else f"above {TEMPERATURES[1]:,.0f}"
     return Temperature(1.0, f"the validation loss is lowest {side}, where none is looked for")
 
 
