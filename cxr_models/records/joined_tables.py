@@ -68,7 +68,7 @@ def join_tables(
     Raises
     ------
     ValueError
-        If `read_rows` rejects a CSV, a CSV shares no column with those before it, none of its rows
+        If `cells_of` rejects a CSV, a CSV shares no column with those before it, none of its rows
         has the key of a row of the first, or several rows with one key differ.
     OSError
         If a CSV cannot be read.

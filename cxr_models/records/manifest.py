@@ -182,7 +182,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     Raises
     ------
     ValueError
-        If `cxr_models.records.csv_files.read_rows` rejects the CSV, a required column is missing,
+        If `cxr_models.records.csv_files.cells_of` rejects the CSV, a required column is missing,
         a finding has a value that is not allowed, a file or a label is empty, a file is listed
         twice, or the CSV has no records.
     OSError

@@ -3,16 +3,22 @@ import csv
 import pytest
 
 from cxr_models.records.csv_files import (
+    cells_of,
     delimiter_of,
     header_of,
     numbered_cells_of,
-    read_rows,
     write_rows,
 )
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import read_split, write_split
 
 ROWS = [{"file": "a.png", "label": "covid, or not"}, {"file": "b.png", "label": ""}]
+
+
+def read_rows(path):
+    """Return the rows of a CSV, each as the cells by the name of their column."""
+    header, *rows = list(cells_of(path)) or [[]]
+    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 @pytest.mark.parametrize(
