@@ -113,10 +113,15 @@ def index_of(recorded: Recorded, skipped: Sequence[Skipped] = ()) -> Index:
         If a file is listed twice.
     """
     check_files_differ(recorded.records)
-    left_out = [Skipped(file=file, reason=reason) for file, reason in recorded.left_out]
+    # A file may have several rows, of which a choice keeps at most one.
+    used = {record.file for record in recorded.records}
+    left_out: dict[str, Skipped] = {}
+    for file, reason in recorded.left_out:
+        if file not in used:
+            left_out.setdefault(file, Skipped(file=file, reason=reason))
     return Index(
         records=tuple(recorded.records),
-        skipped=(*skipped, *left_out),
+        skipped=(*skipped, *left_out.values()),
         listed=recorded.listed,
         absent=recorded.absent,
         num_several_findings=recorded.num_several_findings,
