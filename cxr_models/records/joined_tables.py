@@ -8,13 +8,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.csv_files import numbered_cells_of
+from cxr_models.records.patients import normalised_id
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
 _NO_NAME = re.compile(r"\s*|Unnamed: \d+")  # pandas' column of row numbers, also if saved twice
-_WHOLE_NUMBER = re.compile(r"^0*(\d+)(?:\.0*)?$")
 _EVERYTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
@@ -94,8 +94,8 @@ def join_tables(
     ------
     ValueError
         If `cells_of` rejects a CSV, a CSV shares no column with those before it, none of its rows
-        has the key of a row of the first, keys differ only as numbers are written, such as ``001``
-        and ``1``, or several rows with one key differ.
+        has the key of a row of the first, keys differ in their spelling alone, such as ``001`` and
+        ``1``, or several rows with one key differ.
     OSError
         If a CSV cannot be read.
     """
@@ -107,7 +107,7 @@ def join_tables(
         keyed = _keyed(table, known)
         later = {name for other in others[number:] for name in other.header}  # may be keys
         compared = [name for name in table.named() if used is None or name in used or name in later]
-        _check_numbers(joined, rows, keyed)
+        _check_spellings(joined, rows, keyed)
         row_of_key = _row_of_each_key(keyed, rows, compared, where)
         none = 0, dict.fromkeys(table.header, "")
         rows = [
@@ -151,34 +151,33 @@ def _keyed(table: _Table, known: Collection[str]) -> _KeyedTable:
     return keyed
 
 
-def _check_numbers(joined: JoinedTables, rows: Sequence[JoinedRow], keyed: _KeyedTable) -> None:
-    """Raise ValueError if a key without a row differs from one only as numbers are written.
+def _check_spellings(joined: JoinedTables, rows: Sequence[JoinedRow], keyed: _KeyedTable) -> None:
+    """Raise ValueError if a key without a row is another spelling of a key in the table.
 
     Spreadsheets write 1 for 001, and pandas writes 1.0. Such keys are not joined, because a set
     may have both 001 and 1.
     """
     keys = {keyed.key(row.cells): row for row in rows}
-    unmatched = {_as_numbers(key): key for key in keyed.rows if key not in keys}
+    unmatched = {_one_spelling(key): key for key in keyed.rows if key not in keys}
     for key, row in keys.items():
-        other = None if key in keyed.rows else unmatched.get(_as_numbers(key))
+        other = None if key in keyed.rows else unmatched.get(_one_spelling(key))
         if other is None:
             continue
-        name, cell, written = next(
+        name, cell, spelled = next(
             cells for cells in zip(keyed.shared, key, other, strict=True) if cells[1] != cells[2]
         )
         line, _ = keyed.rows[other][0]
         raise ValueError(
             f"`--csv` must write the same {name} in the same way; got {cell!r} in "
-            f"{joined.place(row, name)}, and {written!r} in line {line} of "
+            f"{joined.place(row, name)}, and {spelled!r} in line {line} of "
             f"{str(keyed.table.path)!r}. Write it alike in both: a spreadsheet keeps zeros in a "
             "column of texts, and pandas keeps them with dtype=str. If two things are meant, "
             "remove the row of one of them."
         )
 
 
-def _as_numbers(key: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the cells of a key, without zeros that do not change a whole number."""
-    return tuple(_WHOLE_NUMBER.sub(r"\1", cell) for cell in key)
+def _one_spelling(key: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(normalised_id(cell) or cell for cell in key)
 
 
 def _row_of_each_key(
