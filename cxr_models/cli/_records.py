@@ -45,6 +45,7 @@ def split(
     split leaks and `drop_leaks` is false, and 0 otherwise.
     """
     with _console.errors_exit_with(_console.WRONG_USAGE):
+        splits.check_fractions(fractions)
         if folds is not None and leave_source_out:
             raise ValueError("`--folds` is only allowed without --leave-source-out; got both.")
         if folds is not None and fractions != splits.FRACTIONS:
@@ -73,13 +74,11 @@ def split(
             )
         outputs: dict[Path, tuple[list[Record], dict[str, object]]] = {}
         settings: dict[str, object] = {"seed": seed}
+        if keeps_split:
+            official.check_options_have_effect(records, fractions, findings)
+        elif several and official.has_split(records) and not drop_split:
+            _console.say(f"{shown(manifest)} has a split, which several splits do not keep")
         if findings:
-            if keeps_split and not official.needs_val(records, fractions):
-                raise ValueError(
-                    "`--stratify-findings` is only allowed with a manifest whose split has no val, "
-                    "with a manifest without a split, or with --drop-split; got a manifest whose "
-                    "split is kept as it is."
-                )
             settings["stratified_by"] = list(findings)
         if folds is not None:
             for number, fold in enumerate(

@@ -215,7 +215,8 @@ def split(
     manifest : Manifest, str or PathLike
         Manifest as `index` returns it, or its file.
     fractions : (float, float, float), default (0.7, 0.15, 0.15)
-        Fractions of train, val and test. Their sum must be 1.
+        Fractions of train, val and test. Their sum must be 1, and that of train more than 0. If the
+        manifest's own split is kept, they only say how much of train becomes val, if it has no val.
     seed : int, default 0
         Seed of the random numbers. Equal seeds and records give equal splits.
     stratify_findings : str or sequence of str, optional
@@ -286,12 +287,8 @@ def split(
     findings = checked_findings(
         manifest, None if stratify_findings is None else tuple(items_of(stratify_findings))
     )
-    if findings and given and not official.needs_val(records, fractions):
-        raise ValueError(
-            "`stratify_findings` is only allowed with a manifest whose split has no val, with a "
-            "manifest without a split, or with drop_split=True; got a manifest whose split is kept "
-            "as it is."
-        )
+    if given:
+        official.check_options_have_effect(records, fractions, findings)
     for label in sorted({record.label for record in records}):
         check_label(label, "the records to split")
     settings: dict[str, object] = {"seed": seed}

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.manifest import SPLITS
 from cxr_models.records.patients import patient_key
-from cxr_models.records.splits import lacking_labels, split_records
+from cxr_models.records.splits import (
+    FRACTIONS,
+    check_fractions,
+    lacking_labels,
+    split_records,
+)
 from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
@@ -115,6 +120,35 @@ def without_leaks(records: Sequence[Record]) -> list[Record]:
     ]
 
 
+def check_options_have_effect(
+    records: Sequence[Record],
+    fractions: tuple[float, float, float],
+    findings: Sequence[str] = (),
+) -> None:
+    """Raise ValueError if options of `kept_split` have no effect on a provided split.
+
+    They decide on the val part that `kept_split` makes, if the split has none.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Records with their parts.
+    fractions, findings
+        See `kept_split`. The usual fractions are always allowed.
+    """
+    without_effect = [
+        ("--fractions", fractions != FRACTIONS and not needs_val(records, FRACTIONS)),
+        ("--stratify-findings", bool(findings) and not needs_val(records, fractions)),
+    ]
+    for option, has_none in without_effect:
+        if has_none:
+            raise ValueError(
+                f"`{option}` is only allowed with a manifest whose split has no val, with a "
+                "manifest without a split, or with --drop-split; got a manifest whose split is "
+                "kept as it is."
+            )
+
+
 def needs_val(records: Sequence[Record], fractions: tuple[float, float, float]) -> bool:
     """Return whether `kept_split` must move images from train to val.
 
@@ -198,8 +232,9 @@ def kept_split(
     Raises
     ------
     ValueError
-        If a part has a name that is not known.
+        If a part has a name that is not known, or `check_fractions` rejects `fractions`.
     """
+    check_fractions(fractions)
     records, renamed = _with_known_parts(records)
     faults, result, num_removed, num_moved_to_val = faults_of(records), list(records), 0, 0
     if faults and not drop_leaks:

@@ -347,6 +347,28 @@ def test_split_completes_a_kept_split_so_that_it_can_be_read(tmp_path):
     assert {record.split for record in read_split(out).manifest.records[20:]} >= {"val", "test"}
 
 
+def test_split_refuses_fractions_that_a_kept_split_does_not_use(tmp_path, capsys):
+    rows = [f"{i}.png,{'xy'[i % 2]},p{i},{('train', 'val', 'test')[i % 3]}" for i in range(12)]
+    manifest, out = tmp_path / "m.csv", tmp_path / "s.csv"
+    manifest.write_text("\n".join(["file,label,patient,split", *rows]))
+    words = ["split", str(manifest), "--out", str(out), "--fractions", "0.5", "0.25", "0.25"]
+    assert main(words) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "`--fractions` is only allowed with a manifest whose split has no val" in said
+    assert not out.exists()
+    assert main([*words, "--drop-split"]) == 0
+
+
+def test_several_splits_say_that_they_do_not_keep_a_split(tmp_path, capsys):
+    rows = [f"{i}.png,{'xy'[i % 2]},p{i},{('train', 'val', 'test')[i % 3]}" for i in range(12)]
+    (tmp_path / "m.csv").write_text("\n".join(["file,label,patient,split", *rows]))
+    words = ["split", str(tmp_path / "m.csv"), "--folds", "3", "--overwrite", "--out"]
+    assert main([*words, str(tmp_path / "folds")]) == 0
+    assert "has a split, which several splits do not keep" in capsys.readouterr().out
+    assert main([*words, str(tmp_path / "folds"), "--drop-split"]) == 0
+    assert "do not keep" not in capsys.readouterr().out
+
+
 def test_split_does_not_write_over_its_manifest(manifest, capsys):
     before = manifest.read_bytes()
     assert main(["split", str(manifest), "--out", str(manifest), "--overwrite"]) == 2

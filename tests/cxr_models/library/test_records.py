@@ -213,6 +213,9 @@ def test_a_given_split_is_kept_completed_dropped_or_refused(many):
     assert {record.split for record in kept} == {"train", "val", "test"}
     made_new = cxm.split(given, drop_split=True)
     assert made_new == cxm.split(manifest)
+    complete = dataclasses.replace(manifest, records=tuple(kept))
+    with pytest.raises(ValueError, match=r"`fractions` is only allowed .* drop_split=True; got a"):
+        cxm.split(complete, fractions=(0.5, 0.25, 0.25))
     records[0] = dataclasses.replace(records[0], split="train")  # its patient is tested too
     leaking = dataclasses.replace(manifest, records=tuple(records))
     with pytest.raises(
