@@ -129,9 +129,12 @@ class _Maker:
         self._keep = frozenset(choices.keep)
         self._extra_names: set[str] = set()
         self._with_values: set[str] = set()  # columns that `where` can compare
+        self._makes_labels = bool(self._labeller.chosen_findings())  # of any row, from findings
 
     def prepared(self, row: ImageRow) -> ImageRow:
         """Return the row with patients, names of findings and blanks according to the choices."""
+        if not row.label:
+            self._makes_labels = True
         if row.kept:
             self._extra_names.update(name for name, _ in row.kept)
         if patient := searched(self._choices.patient_pattern, row.file):
@@ -221,6 +224,12 @@ class _Maker:
             return
         if not self._names:
             self._check_without_findings()
+        elif self._choices.uncertain != "ignore" and not self._makes_labels:
+            raise ValueError(
+                "`--uncertain` is only allowed if labels are made from findings; got "
+                f"{self._choices.uncertain!r} for a set that states each label. Leave it out, or "
+                "make labels with --label-from or --priority."
+            )
         self._check_kept()
         for name in self._choices.keep:
             if name not in columns:
