@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.library.arguments import items_of
 from cxr_models.library.wording import says_arguments
@@ -338,15 +339,18 @@ def _doubts(indexed: Index, choices: Choices) -> list[str]:
     unused = [entry for entry in indexed.skipped if not entry.is_intended()]
     if unused:
         sentences.append(
-            f"{len(unused):,} files are not used, such as {unused[0].file!r}: {unused[0].reason}"
+            f"{counted(len(unused), 'file is', 'files are')} not used, such as {unused[0].file!r}: "
+            f"{unused[0].reason}"
         )
     differ = [pair for pair in indexed.duplicates if pair.label != pair.other_label]
     if differ:
         first = differ[0]
+        pairs = counted(
+            len(differ), "pair of equal or near images has", "pairs of equal or near images have"
+        )
         sentences.append(
-            f"{len(differ):,} pairs of equal or near images have two labels, of which one is "
-            f"wrong, such as {first.file!r} ({first.label}) and {first.other!r} "
-            f"({first.other_label})."
+            f"{pairs} two labels, of which one is wrong, such as {first.file!r} ({first.label}) "
+            f"and {first.other!r} ({first.other_label})."
         )
     nameless = [record for record in indexed.records if not normalised_id(record.patient)]
     grouped = sum(record.file in indexed.unnamed for record in nameless)

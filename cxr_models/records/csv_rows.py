@@ -10,6 +10,7 @@ import re
 import string
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxr_models._counts import counted
 from cxr_models.records.joined_tables import join_tables
 from cxr_models.records.layouts.facts import ImageRow
 from cxr_models.records.layouts.values import FindingsOf, is_finding
@@ -90,9 +91,8 @@ def rows_of_csvs(
             lacking = "label" if values["file"] else "file"
             result.unused.append((values["file"] or f"row {number}", f"no {lacking} in its row"))
     if not result.rows:
-        raise ValueError(
-            f"`csv` must hold at least one row with a label; got {len(tables.rows)} rows."
-        )
+        rows = counted(len(tables.rows), "row")
+        raise ValueError(f"`csv` must hold at least one row with a label; got {rows} without one.")
     return result
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxr_models._counts import counted
 from cxr_models.records.csv_files import numbered_cells_of
 from cxr_models.records.patients import normalised_id
 
@@ -231,9 +232,10 @@ def _remarks_on_unmatched(
         )
     if unmatched:
         cure = ". Rename columns that both have by chance" if len(keyed.shared) > 1 else ""
+        of_all = f"of {len(rows):,} rows of {first.name}"
         yield (
-            f"{len(unmatched):,} of {len(rows):,} rows of {first.name} have no row in "
-            f"{other.name} with the same {key}; its columns are empty for them{cure}"
+            f"{counted(len(unmatched), f'{of_all} has', f'{of_all} have')} no row in {other.name} "
+            f"with the same {key}; its columns are empty for them{cure}"
         )
 
 

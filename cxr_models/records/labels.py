@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models.records.layouts.values import ABSENT, PRESENT, UNCERTAIN, UNKNOWN
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def remark_on_blanks(records: Sequence[Record], choices: Choices) -> str:
     count = sum(id(record.findings) in blank for record in records)
     if not count:
         return ""
-    images = "1 image has" if count == 1 else f"{count:,} images have"
+    images = counted(count, "image has", "images have")
     return (
         f"{images} the label {_REST + label_name(name)!r} only because the set leaves the finding "
         "blank; it states other findings of these images, and not that this one is absent"

@@ -7,6 +7,7 @@ from collections import defaultdict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxr_models._counts import counted
 from cxr_models.records.manifest import SPLITS
 from cxr_models.records.patients import patient_key
 from cxr_models.records.splits import (
@@ -67,9 +68,9 @@ def faults_of(records: Sequence[Record]) -> list[str]:
     groups = [record.group or None for record in records]
     tied: Sequence[Hashable | None] = components(records)
     lines = []
-    for kind, names in (("patients", patients), ("groups of copies", groups)):
+    for kind, names in (("patient{}", patients), ("group{} of copies", groups)):
         lines += _shared(kind, names, records)
-    return lines or _shared("chains of patients and copies", tied, records)
+    return lines or _shared("chain{} of patients and copies", tied, records)
 
 
 def _shared(kind: str, names: Sequence[Hashable | None], records: Sequence[Record]) -> list[str]:
@@ -84,8 +85,8 @@ def _shared(kind: str, names: Sequence[Hashable | None], records: Sequence[Recor
             wrong[tuple(part for part in SPLITS if part in parts)].append(rows)
     lines = []
     for shared, groups in wrong.items():
-        images = sum(map(len, groups))
-        lines.append(f"{len(groups):,} {kind} are in {' and '.join(shared)}, {images:,} images:")
+        tied = counted(len(groups), f"{kind.format('')} is", f"{kind.format('s')} are")
+        lines.append(f"{tied} in {' and '.join(shared)}, {sum(map(len, groups)):,} images:")
         for rows in groups[:_SHOWN]:
             first, second = rows[0], next(row for row in rows if row.split != rows[0].split)
             lines.append(f"  {first.file} in {first.split}, {second.file} in {second.split}")
@@ -274,9 +275,9 @@ def _with_known_parts(records: Sequence[Record]) -> tuple[list[Record], dict[str
         names = ", ".join(map(repr, sorted({record.split for record in unknown})))
         raise ValueError(
             f"`split` must be train, val, test or empty in every row of the manifest; got {names} "
-            f"in {len(unknown):,} rows, such as that of {unknown[0].file!r}. Rename these parts in "
-            "the manifest, empty the cells to leave the images out, or make a new split with "
-            "--drop-split."
+            f"in {counted(len(unknown), 'row')}, such as that of {unknown[0].file!r}. Rename these "
+            "parts in the manifest, empty the cells to leave the images out, or make a new split "
+            "with --drop-split."
         )
     known = {name: part for name, part in parts.items() if part is not None}
     renamed = {name: part for name, part in known.items() if name != part}

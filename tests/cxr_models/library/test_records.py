@@ -110,8 +110,8 @@ def test_what_a_user_must_know_is_a_warning(scans):
     with pytest.warns(UserWarning, match="not used|two labels|No patient") as warned:
         cxm.index(scans)
     sentences = [str(warning.message) for warning in warned]
-    assert sentences[0].startswith("1 files are not used, such as 'covid/broken.png': ")
-    assert "pairs of equal or near images have two labels, of which one is wrong" in sentences[1]
+    assert sentences[0].startswith("1 file is not used, such as 'covid/broken.png': ")
+    assert "1 pair of equal or near images has two labels, of which one is wrong" in sentences[1]
     assert sentences[2].startswith("No patient is known of 25 of 25 images")
     assert {warning.filename for warning in warned} == {__file__}
 
@@ -159,9 +159,9 @@ def test_rows_of_a_table_that_have_no_row_in_another_are_counted(scans, tmp_path
     files = [{"file": f"covid/covid-p0-{n}.png", "label": "a", "id": n} for n in (0, 1)]
     write_csv(tmp_path / "files.csv", files)
     write_csv(tmp_path / "patients.csv", [{"id": 1, "patient": "p0"}])
-    with pytest.warns(UserWarning, match="have no row|No patient") as warned:
+    with pytest.warns(UserWarning, match="has no row|No patient") as warned:
         manifest = cxm.index(scans, csv=[tmp_path / "files.csv", tmp_path / "patients.csv"])
-    assert str(warned[0].message).startswith("1 of 2 rows of files.csv have no row in patients.csv")
+    assert str(warned[0].message).startswith("1 of 2 rows of files.csv has no row in patients.csv")
     assert [record.patient for record in manifest.records] == ["", "p0"]
 
 
@@ -219,7 +219,7 @@ def test_a_given_split_is_kept_completed_dropped_or_refused(many):
     records[0] = dataclasses.replace(records[0], split="train")  # its patient is tested too
     leaking = dataclasses.replace(manifest, records=tuple(records))
     with pytest.raises(
-        ValueError, match=r"(?s)1 patients are in train and test, 2 images.*with without_leaks=True"
+        ValueError, match=r"(?s)1 patient is in train and test, 2 images.*with without_leaks=True"
     ):
         cxm.split(leaking)
     mended = cxm.split(leaking, without_leaks=True).manifest.records

@@ -33,11 +33,11 @@ LEAKING = [
 
 def test_a_split_that_shares_patients_and_copies_is_described_with_files():
     assert faults_of(LEAKING) == [
-        "1 patients are in train and test, 2 images:",
+        "1 patient is in train and test, 2 images:",
         "  1 in train, 2 in test",
-        "1 patients are in train and val, 2 images:",
+        "1 patient is in train and val, 2 images:",
         "  3 in train, 4 in val",
-        "1 groups of copies are in val and test, 2 images:",
+        "1 group of copies is in val and test, 2 images:",
         "  4 in val, 5 in test",
     ]
     assert faults_of(LEAKING[4:]) == []
@@ -46,7 +46,7 @@ def test_a_split_that_shares_patients_and_copies_is_described_with_files():
 def test_images_tied_through_one_that_is_in_no_part_are_a_fault():
     rows = [record("1", "train", "", "g"), record("2", "", "p", "g"), record("3", "test", "p")]
     assert faults_of(rows) == [
-        "1 chains of patients and copies are in train and test, 2 images:",
+        "1 chain of patients and copies is in train and test, 2 images:",
         "  1 in train, 3 in test",
     ]
     assert [one.split for one in without_leaks(rows)] == ["", "", "test"]
