@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cxr_models._counts import counted
 from cxr_models._outputs import check_output, replaces_output
+from cxr_models._settings import check_text_by_name
 from cxr_models.library.arguments import items_of
 from cxr_models.library.wording import says_arguments
 from cxr_models.records import official, splits
@@ -142,6 +143,9 @@ def index(
     from cxr_models.records.indexing import check_options, list_images, open_images
     from cxr_models.records.relative_names import names_from
 
+    for name, texts in (("columns", columns), ("labels", labels)):
+        if texts is not None:
+            check_text_by_name(name, texts)
     source, tables = Path(folder), [Path(table) for table in items_of(csv)]
     target = None if out is None else Path(out)
     if target is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cxr_models._cells import escape_formula
 from cxr_models._outputs import Kind, first_row
+from cxr_models._settings import check_names
 from cxr_models.records.csv_files import cells_of, write_cells
 from cxr_models.records.layouts.values import FindingsOf
 
@@ -268,9 +269,14 @@ def write_manifest(
 
     Raises
     ------
+    TypeError
+        If `always` or `files` is a str instead of several.
     OSError
         If the file cannot be written.
     """
+    check_names("always", always)
+    if files is not None:
+        check_names("files", files)
     records = list(records)
     further = [
         name

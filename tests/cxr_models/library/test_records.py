@@ -165,6 +165,13 @@ def test_rows_of_a_table_that_have_no_row_in_another_are_counted(scans, tmp_path
     assert [record.patient for record in manifest.records] == ["", "p0"]
 
 
+@pytest.mark.parametrize("argument", ["columns", "labels"])
+@pytest.mark.parametrize("given", ["covid", ["covid"], {"covid": 1}])
+def test_names_and_their_meaning_are_a_dictionary(scans, argument, given):
+    with pytest.raises(TypeError, match=f"`{argument}` must be a dictionary of str to str"):
+        cxm.index(scans, **{argument: given})
+
+
 def test_errors_name_arguments(scans, tmp_path):
     with pytest.raises(NotADirectoryError, match="`folder` must be a folder; got"):
         cxm.index(scans / "covid" / "covid-p0-0.png")
