@@ -73,8 +73,8 @@ def say_result(out: Path, indexed: Index, *, decoded: bool, remark: str = "") ->
         )
     if remark:
         _console.say(_console.printable(remark))
-    for joined in indexed.remarks:
-        _console.complain(f"WARNING: {_console.printable(joined)}")
+    for doubt in indexed.doubts():
+        _console.complain(f"WARNING: {_console.printable(doubt)}")
     if decoded:
         groups = len({record.group for record in indexed.records})
         copies = len({pair.other for pair in indexed.duplicates})

@@ -120,8 +120,9 @@ def index(
     -----
     UserWarning
         If files could not be used, copies of one image have different labels, findings of
-        ``choices.label_from`` are blank, rows of one CSV have no row in another, patients are
-        unknown, or patient ids of DICOM headers are not written.
+        ``choices.label_from`` are blank, rows of one CSV have no row in another, a spreadsheet has
+        rounded patient ids, labels differ in letter case alone, patients are unknown, or patient
+        ids of DICOM headers are not written.
 
     See Also
     --------
@@ -339,7 +340,7 @@ def _doubts(indexed: Index, choices: Choices) -> list[str]:
     from cxr_models.records.labels import remark_on_blanks
 
     blanks = remark_on_blanks(indexed.records, choices)
-    sentences = [f"{remark}." for remark in (blanks, *indexed.remarks) if remark]
+    sentences = [_sentence(line) for line in (blanks, *indexed.doubts()) if line]
     unused = [entry for entry in indexed.skipped if not entry.is_intended()]
     if unused:
         sentences.append(

@@ -134,6 +134,24 @@ def remark_on_blanks(records: Sequence[Record], choices: Choices) -> str:
     )
 
 
+def remark_on_spellings(labels: Iterable[str]) -> str:
+    """Return a sentence on labels that differ in letter case alone; empty if there are none.
+
+    Examples
+    --------
+    >>> remark_on_spellings(["COVID", "covid", "normal"])
+    "labels 'COVID' and 'covid' differ in letter case alone; rename them if they mean the same"
+    """
+    spellings: dict[str, list[str]] = {}
+    for label in sorted(set(labels)):
+        spellings.setdefault(label.casefold(), []).append(label)
+    alike = [names for names in spellings.values() if len(names) > 1]
+    if not alike:
+        return ""
+    shown = " and ".join(map(repr, alike[0]))
+    return f"labels {shown} differ in letter case alone; rename them if they mean the same"
+
+
 def _is_blank(findings: Findings, name: str) -> bool:
     """Return whether a finding is unknown in an image that is not stated to be normal."""
     is_normal = any(v == PRESENT and n.lower() in _NORMAL_NAMES for n, v in findings)

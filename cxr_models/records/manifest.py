@@ -367,4 +367,7 @@ def check_names_differ(files: Iterable[str]) -> None:
     if twice:
         shown = ", ".join(map(repr, twice[:5]))
         more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
-        raise ValueError(f"`file` must differ from record to record; got twice: {shown}{more}.")
+        raise ValueError(
+            f"`file` must differ from record to record; got twice: {shown}{more}. "
+            "Keep one row for each file."
+        )

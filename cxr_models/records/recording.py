@@ -57,7 +57,8 @@ def record_rows(
     Returns
     -------
     Recorded
-        The records, the files left out, and the numbers of rows.
+        The records, the files left out, and the numbers of rows. Rows that give an equal record
+        are one row.
 
     Raises
     ------
@@ -67,6 +68,7 @@ def record_rows(
     """
     maker = _Maker(choices)
     records: list[Record] = []
+    first_records: dict[str, Record] = {}
     left_out: list[tuple[str, str]] = []
     listed = absent = num_several = 0
     for row in rows:
@@ -81,7 +83,12 @@ def record_rows(
             reason = reason_to_leave_out(compared, choices, header_unread=True)
         label = "" if reason else maker.label(row)
         if label:
-            records.append(maker.record(row, label))
+            record = maker.record(row, label)
+            first = first_records.setdefault(record.file, record)
+            if first is not record and first == record:  # a table may repeat a row
+                listed -= 1
+                continue
+            records.append(record)
             num_several += maker.has_several_present(row)
         else:
             left_out.append((row.file, reason or _reason_without_label(row)))
