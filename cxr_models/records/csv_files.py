@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 _DELIMITERS = ",;\t"
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t])\r?\n")  # spreadsheets write it before the header
+_OTHER_FILES = {  # by their first bytes
+    b"PK": "a workbook of Excel or another zip file. Save its table as CSV in UTF-8",
+    b"\x1f\x8b": "a file that is packed with gzip. Unpack it",
+}
 _RESAVED_COMMENT = '"# cxr-models '  # comment that `write_cells` wrote and a spreadsheet quoted
 
 
@@ -76,6 +80,11 @@ def numbered_cells_of(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[
                     yield line, [original_cell(cell) for cell in row]
                 line = start.line + reader.line_num
     except UnicodeDecodeError as error:
+        with open(path, "rb") as raw:
+            first_bytes = raw.read(2)
+        if first_bytes in _OTHER_FILES:
+            other = _OTHER_FILES[first_bytes]
+            raise ValueError(f"`{name}` must be a CSV; got {other}.") from error
         raise ValueError(f"`{name}` must be UTF-8; got {error}. Save it as UTF-8.") from error
     except csv.Error as error:
         raise ValueError(f"`{name}` must be a CSV; got {error}.") from error
