@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 
 class Section:
@@ -106,6 +107,25 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         near = suggestion(value, choices) if isinstance(value, str) else ""
         raise ValueError(
             f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.{near}"
+        )
+
+
+def check_names(name: str, value: object) -> None:
+    """Raise TypeError unless a value is several names; a str would be read as its letters."""
+    if isinstance(value, str):
+        raise TypeError(f"`{name}` must be several names; got {value!r}. Write [{value!r}].")
+    if not isinstance(value, Collection) or not all(isinstance(item, str) for item in value):
+        raise TypeError(f"`{name}` must be several names, each a str; got {value!r}.")
+
+
+def check_text_by_name(name: str, value: object) -> None:
+    """Raise TypeError unless a value is a mapping of str to str."""
+    if not isinstance(value, Mapping) or not all(
+        isinstance(item, str) for pair in value.items() for item in pair
+    ):
+        raise TypeError(
+            f"`{name}` must be a dictionary of str to str, such as {{'covid': 'virus'}}; got "
+            f"{value!r}."
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from cxr_models._counts import counted
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._index_lists import IndexLists
@@ -123,7 +124,8 @@ def index(
     with _console.errors_exit_with(_console.FAILED):
         lists.write(result)
     if result.skipped:
-        _console.complain(f"{len(result.skipped)} files not used; why, in {shown(lists.skipped)}")
+        files = counted(len(result.skipped), "file")
+        _console.complain(f"{files} not used; why, in {shown(lists.skipped)}")
         say_why(result)
     return 0 if all(skipped.is_intended() for skipped in result.skipped) else _console.FAILED
 

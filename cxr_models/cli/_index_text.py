@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models.cli import _console
 from cxr_models.cli._index_lists import IndexLists
 from cxr_models.cli._paths import shown
@@ -60,36 +61,36 @@ def say_result(out: Path, indexed: Index, *, decoded: bool, remark: str = "") ->
     """Print the counts of a manifest and `remark`, and warn of possible faults."""
     labels = Counter(record.label for record in indexed.records)
     counts = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
-    _console.say(f"wrote {shown(out)}: {len(indexed.records)} images ({counts})")
+    _console.say(f"wrote {shown(out)}: {counted(len(indexed.records), 'image')} ({counts})")
     if indexed.absent:
-        _console.say(f"{indexed.absent:,} images that the set lists are not there")
+        images = counted(indexed.absent, "image is", "images are")
+        _console.say(f"{images} in the tables of the set, and not in the folder")
     if indexed.num_several_findings:
-        images = (
-            "1 image holds"
-            if indexed.num_several_findings == 1
-            else f"{indexed.num_several_findings:,} images hold"
-        )
+        images = counted(indexed.num_several_findings, "image holds", "images hold")
         _console.say(
             f"{images} several findings, of which the label tells one or "
             f"{SEVERAL!r}; all are in the columns finding:NAME"
         )
     if remark:
         _console.say(_console.printable(remark))
-    for joined in indexed.remarks:
-        _console.complain(f"WARNING: {_console.printable(joined)}")
+    for doubt in indexed.doubts():
+        _console.complain(f"WARNING: {_console.printable(doubt)}")
     if decoded:
         groups = len({record.group for record in indexed.records})
+        copies = len({pair.other for pair in indexed.duplicates})
         _console.say(
-            f"{len({pair.other for pair in indexed.duplicates})} duplicates{_kinds_of(indexed)}; "
-            f"{groups} groups that a split keeps together"
+            f"{counted(copies, 'duplicate')}{_kinds_of(indexed)}; "
+            f"{counted(groups, 'group')} that a split keeps together"
         )
     else:
         _console.complain("WARNING: images were not decoded; copies of one image are not found")
     differ = [pair for pair in indexed.duplicates if pair.label != pair.other_label]
     if differ:
+        pairs = counted(
+            len(differ), "pair of equal or near images has", "pairs of equal or near images have"
+        )
         _console.complain(
-            f"WARNING: {len(differ)} pairs of equal or near images have two labels; one of them is "
-            "wrong. All pairs: "
+            f"WARNING: {pairs} two labels, of which one is wrong. All pairs: "
             f"{shown(IndexLists.of_duplicates(out))}"
         )
     for pair in differ[:_SHOWN]:
@@ -107,7 +108,7 @@ def say_result(out: Path, indexed: Index, *, decoded: bool, remark: str = "") ->
         kinds = Counter(os.path.splitext(name)[1] or "no suffix" for name in indexed.other_files)
         counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
         _console.complain(
-            f"{len(indexed.other_files)} files passed over, no images by their names: "
+            f"{counted(len(indexed.other_files), 'file')} passed over, no images by their names: "
             f"{_console.printable(counts)}"
         )
 

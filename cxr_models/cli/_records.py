@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._paths import shown
@@ -45,6 +46,7 @@ def split(
     split leaks and `drop_leaks` is false, and 0 otherwise.
     """
     with _console.errors_exit_with(_console.WRONG_USAGE):
+        splits.check_fractions(fractions)
         if folds is not None and leave_source_out:
             raise ValueError("`--folds` is only allowed without --leave-source-out; got both.")
         if folds is not None and fractions != splits.FRACTIONS:
@@ -73,13 +75,11 @@ def split(
             )
         outputs: dict[Path, tuple[list[Record], dict[str, object]]] = {}
         settings: dict[str, object] = {"seed": seed}
+        if keeps_split:
+            official.check_options_have_effect(records, fractions, findings)
+        elif several and official.has_split(records) and not drop_split:
+            _console.say(f"{shown(manifest)} has a split, which several splits do not keep")
         if findings:
-            if keeps_split and not official.needs_val(records, fractions):
-                raise ValueError(
-                    "`--stratify-findings` is only allowed with a manifest whose split has no val, "
-                    "with a manifest without a split, or with --drop-split; got a manifest whose "
-                    "split is kept as it is."
-                )
             settings["stratified_by"] = list(findings)
         if folds is not None:
             for number, fold in enumerate(
@@ -172,11 +172,11 @@ def _split_of_manifest(
         )
         return None
     if drop_leaks:
-        _console.say(
-            f"{kept.num_removed:,} images are in no part, because they are tied to another part"
-        )
+        images = counted(kept.num_removed, "image is", "images are")
+        _console.say(f"{images} in no part, because of a tie to another part")
     if kept.num_moved_to_val:
-        _console.say(f"the split has no val: {kept.num_moved_to_val:,} images of train become val")
+        images = counted(kept.num_moved_to_val, "image of train becomes", "images of train become")
+        _console.say(f"the split has no val: {images} val")
     return kept.records
 
 
@@ -204,10 +204,11 @@ def _say_left_out(
     parts = [record.split for record in assigned]
     causes = causes_of_leaving_out(listed, parts, source, shared_ids=shared_ids)
     if causes:
+        images = counted(causes.total(), "image of other sources is", "images of other sources are")
         reasons = "; ".join(f"{count} {cause}" for cause, count in causes.items())
         _console.say(
-            f"{shown(path)}: {causes.total()} images of other sources are in no part, because "
-            f"they are tied to {_console.printable(source)} ({reasons})"
+            f"{shown(path)}: {images} in no part, because of ties to {_console.printable(source)} "
+            f"({reasons})"
         )
 
 

@@ -8,7 +8,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models._outputs import check_output, replaces_output
+from cxr_models._settings import check_text_by_name
 from cxr_models.library.arguments import items_of
 from cxr_models.library.wording import says_arguments
 from cxr_models.records import official, splits
@@ -118,8 +120,9 @@ def index(
     -----
     UserWarning
         If files could not be used, copies of one image have different labels, findings of
-        ``choices.label_from`` are blank, rows of one CSV have no row in another, patients are
-        unknown, or patient ids of DICOM headers are not written.
+        ``choices.label_from`` are blank, rows of one CSV have no row in another, a spreadsheet has
+        rounded patient ids, labels differ in letter case alone, patients are unknown, or patient
+        ids of DICOM headers are not written.
 
     See Also
     --------
@@ -141,6 +144,9 @@ def index(
     from cxr_models.records.indexing import check_options, list_images, open_images
     from cxr_models.records.relative_names import names_from
 
+    for name, texts in (("columns", columns), ("labels", labels)):
+        if texts is not None:
+            check_text_by_name(name, texts)
     source, tables = Path(folder), [Path(table) for table in items_of(csv)]
     target = None if out is None else Path(out)
     if target is not None:
@@ -215,7 +221,8 @@ def split(
     manifest : Manifest, str or PathLike
         Manifest as `index` returns it, or its file.
     fractions : (float, float, float), default (0.7, 0.15, 0.15)
-        Fractions of train, val and test. Their sum must be 1.
+        Fractions of train, val and test. Their sum must be 1, and that of train more than 0. If the
+        manifest's own split is kept, they only say how much of train becomes val, if it has no val.
     seed : int, default 0
         Seed of the random numbers. Equal seeds and records give equal splits.
     stratify_findings : str or sequence of str, optional
@@ -286,12 +293,8 @@ def split(
     findings = checked_findings(
         manifest, None if stratify_findings is None else tuple(items_of(stratify_findings))
     )
-    if findings and given and not official.needs_val(records, fractions):
-        raise ValueError(
-            "`stratify_findings` is only allowed with a manifest whose split has no val, with a "
-            "manifest without a split, or with drop_split=True; got a manifest whose split is kept "
-            "as it is."
-        )
+    if given:
+        official.check_options_have_effect(records, fractions, findings)
     for label in sorted({record.label for record in records}):
         check_label(label, "the records to split")
     settings: dict[str, object] = {"seed": seed}
@@ -337,19 +340,22 @@ def _doubts(indexed: Index, choices: Choices) -> list[str]:
     from cxr_models.records.labels import remark_on_blanks
 
     blanks = remark_on_blanks(indexed.records, choices)
-    sentences = [f"{remark}." for remark in (blanks, *indexed.remarks) if remark]
+    sentences = [_sentence(line) for line in (blanks, *indexed.doubts()) if line]
     unused = [entry for entry in indexed.skipped if not entry.is_intended()]
     if unused:
         sentences.append(
-            f"{len(unused):,} files are not used, such as {unused[0].file!r}: {unused[0].reason}"
+            f"{counted(len(unused), 'file is', 'files are')} not used, such as {unused[0].file!r}: "
+            f"{unused[0].reason}"
         )
     differ = [pair for pair in indexed.duplicates if pair.label != pair.other_label]
     if differ:
         first = differ[0]
+        pairs = counted(
+            len(differ), "pair of equal or near images has", "pairs of equal or near images have"
+        )
         sentences.append(
-            f"{len(differ):,} pairs of equal or near images have two labels, of which one is "
-            f"wrong, such as {first.file!r} ({first.label}) and {first.other!r} "
-            f"({first.other_label})."
+            f"{pairs} two labels, of which one is wrong, such as {first.file!r} ({first.label}) "
+            f"and {first.other!r} ({first.other_label})."
         )
     nameless = [record for record in indexed.records if not normalised_id(record.patient)]
     grouped = sum(record.file in indexed.unnamed for record in nameless)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from cxr_models._settings import check_names
 from cxr_models.records.layouts.reduce import RULES
 from cxr_models.records.layouts.values import FRONTAL, VIEWS
 
@@ -61,6 +62,9 @@ class Choices:
 
     Raises
     ------
+    TypeError
+        If `priority`, `views`, `modalities`, `keep` or a value of `where` is not several names. A
+        list is accepted, and a single str is not.
     ValueError
         If a choice is not allowed.
     """
@@ -79,6 +83,24 @@ class Choices:
     patient_pattern: str = ""
 
     def __post_init__(self) -> None:
+        for name, kind in (
+            ("priority", tuple),
+            ("views", frozenset),
+            ("modalities", frozenset),
+            ("keep", tuple),
+        ):
+            if (names := getattr(self, name)) is not None:
+                check_names(name, names)
+                object.__setattr__(self, name, kind(names))
+        if not isinstance(self.where, Mapping):
+            raise TypeError(
+                "`where` must be a dictionary of the values of each column, such as "
+                f"{{'sex': ['F']}}; got {self.where!r}."
+            )
+        for column, values in self.where.items():
+            check_names(f"where[{column!r}]", values)
+        where = {column: frozenset(values) for column, values in self.where.items()}
+        object.__setattr__(self, "where", where)
         if self.label_from and self.priority:
             raise ValueError(
                 f"`--label-from` is only allowed without --priority; got {self.label_from!r} and "

@@ -17,13 +17,25 @@ if TYPE_CHECKING:
 
 _DELIMITERS = ",;\t"
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t])\r?\n")  # spreadsheets write it before the header
+_OTHER_FILES = {  # by their first bytes
+    b"PK": "a workbook of Excel or another zip file. Save its table as CSV in UTF-8",
+    b"\x1f\x8b": "a file that is packed with gzip. Unpack it",
+}
 _RESAVED_COMMENT = '"# cxr-models '  # comment that `write_cells` wrote and a spreadsheet quoted
 
 
-def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """Read the rows of a CSV as dictionaries of column name to cell.
+def header_of(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the columns of a CSV; an empty list if the file has no header.
 
-    Comments and empty lines before the header are skipped. The delimiter is that of a line
+    The rules and errors are those of `cells_of`.
+    """
+    return next(cells_of(path), [])
+
+
+def cells_of(path: str | os.PathLike[str]) -> Iterator[list[str]]:
+    """Yield the header of a CSV, then the cells of one row at a time.
+
+    Comments before the header are skipped, and so are empty lines. The delimiter is that of a line
     ``sep=;`` before the header, or the result of `delimiter_of` for the header. `write_rows` puts
     an apostrophe before cells that a spreadsheet could run as a formula; this function removes it.
 
@@ -35,24 +47,6 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
         saves it.
     OSError
         If the file cannot be read.
-    """
-    rows = cells_of(path)
-    header = next(rows, [])
-    return [dict(zip(header, row, strict=True)) for row in rows]
-
-
-def header_of(path: str | os.PathLike[str]) -> list[str]:
-    """Return the names of the columns of a CSV; an empty list if the file has no header.
-
-    The rules and errors are those of `read_rows`.
-    """
-    return next(cells_of(path), [])
-
-
-def cells_of(path: str | os.PathLike[str]) -> Iterator[list[str]]:
-    """Yield the header of a CSV, then the cells of one row at a time.
-
-    The rules and errors are those of `read_rows`. Empty lines are skipped.
     """
     return (cells for _, cells in numbered_cells_of(path))
 
@@ -86,6 +80,11 @@ def numbered_cells_of(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[
                     yield line, [original_cell(cell) for cell in row]
                 line = start.line + reader.line_num
     except UnicodeDecodeError as error:
+        with open(path, "rb") as raw:
+            first_bytes = raw.read(2)
+        if first_bytes in _OTHER_FILES:
+            other = _OTHER_FILES[first_bytes]
+            raise ValueError(f"`{name}` must be a CSV; got {other}.") from error
         raise ValueError(f"`{name}` must be UTF-8; got {error}. Save it as UTF-8.") from error
     except csv.Error as error:
         raise ValueError(f"`{name}` must be a CSV; got {error}.") from error

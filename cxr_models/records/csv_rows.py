@@ -10,6 +10,7 @@ import re
 import string
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxr_models._counts import counted
 from cxr_models.records.joined_tables import join_tables
 from cxr_models.records.layouts.facts import ImageRow
 from cxr_models.records.layouts.values import FindingsOf, is_finding
@@ -59,7 +60,7 @@ def rows_of_csvs(
     _check_columns(layout, findings, {"file", "label"} if needs_label else {"file"})
     extra = choices.columns()
     used = {name for rule in layout.columns.values() for name in _columns_in(rule)}
-    tables = join_tables(csvs, {*used, *extra})
+    tables = join_tables(csvs, {*used, *extra}, _of_csvs(choices.where))
     _check_where(choices, layout, tables.columns())
     result = CsvRows([], [], tables.columns(), tables.remarks)
     findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
@@ -90,9 +91,8 @@ def rows_of_csvs(
             lacking = "label" if values["file"] else "file"
             result.unused.append((values["file"] or f"row {number}", f"no {lacking} in its row"))
     if not result.rows:
-        raise ValueError(
-            f"`csv` must hold at least one row with a label; got {len(tables.rows)} rows."
-        )
+        rows = counted(len(tables.rows), "row")
+        raise ValueError(f"`csv` must hold at least one row with a label; got {rows} without one.")
     return result
 
 
@@ -114,6 +114,11 @@ def _check_where(choices: Choices, layout: Layout, columns: Collection[str]) -> 
                 f"`--where {name}` is only allowed if the column {name} of the CSV is read. Add "
                 f"{name}={name} to --columns."
             )
+
+
+def _of_csvs(where: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """Return the conditions that are about columns of the CSVs, and not of the manifest."""
+    return {name: values for name, values in where.items() if not is_of_manifest(name)}
 
 
 def _place(tables: JoinedTables, row: JoinedRow, rules: Sequence[str], cells: Sequence[str]) -> str:

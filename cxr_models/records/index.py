@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, NoReturn
 from cxr_models._outputs import Kind, first_line
 from cxr_models.records.choices import ALL, Choices
 from cxr_models.records.csv_rows import rows_of_csvs
+from cxr_models.records.labels import remark_on_spellings
 from cxr_models.records.layouts import Layout
 from cxr_models.records.layouts.facts import ImageRow
 from cxr_models.records.manifest import (
     Record,
     check_files_differ,
 )
+from cxr_models.records.patients import remark_on_rounded
 from cxr_models.records.recording import (
     UNCERTAIN_REASON,
     UNKNOWN_REASON,
@@ -103,6 +105,11 @@ class Index:
     unnamed: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()  # sentences about rows of CSVs that could not be joined
 
+    def doubts(self) -> list[str]:
+        """Return `remarks`, and sentences on patient ids and labels that look wrong."""
+        labels = remark_on_spellings(record.label for record in self.records)
+        return [text for text in (*self.remarks, remark_on_rounded(self.records), labels) if text]
+
 
 def index_of(recorded: Recorded, skipped: Sequence[Skipped] = ()) -> Index:
     """Return the index of records that were made from rows.
@@ -113,10 +120,15 @@ def index_of(recorded: Recorded, skipped: Sequence[Skipped] = ()) -> Index:
         If a file is listed twice.
     """
     check_files_differ(recorded.records)
-    left_out = [Skipped(file=file, reason=reason) for file, reason in recorded.left_out]
+    # A file may have several rows, of which a choice keeps at most one.
+    used = {record.file for record in recorded.records}
+    left_out: dict[str, Skipped] = {}
+    for file, reason in recorded.left_out:
+        if file not in used:
+            left_out.setdefault(file, Skipped(file=file, reason=reason))
     return Index(
         records=tuple(recorded.records),
-        skipped=(*skipped, *left_out),
+        skipped=(*skipped, *left_out.values()),
         listed=recorded.listed,
         absent=recorded.absent,
         num_several_findings=recorded.num_several_findings,

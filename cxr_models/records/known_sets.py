@@ -100,9 +100,9 @@ def _unused(tree: Tree, known_set: KnownSet, index: Index) -> list[Skipped]:
     same_stem = tree.used_with_same_stem(used, unused)
     skipped = []
     for file in unused:
-        if known_set.non_radiographs and re.search(known_set.non_radiographs, file):
+        if known_set.non_radiographs and re.search(known_set.non_radiographs, file, re.IGNORECASE):
             continue
-        if known_set.unlabelled and re.search(known_set.unlabelled, file):
+        if known_set.unlabelled and re.search(known_set.unlabelled, file, re.IGNORECASE):
             reason = UNLABELLED
         else:
             reason = SECOND_COPY + same_stem[file] if file in same_stem else UNLISTED

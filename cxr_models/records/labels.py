@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models.records.layouts.values import ABSENT, PRESENT, UNCERTAIN, UNKNOWN
 
 if TYPE_CHECKING:
@@ -126,11 +127,29 @@ def remark_on_blanks(records: Sequence[Record], choices: Choices) -> str:
     count = sum(id(record.findings) in blank for record in records)
     if not count:
         return ""
-    images = "1 image has" if count == 1 else f"{count:,} images have"
+    images = counted(count, "image has", "images have")
     return (
         f"{images} the label {_REST + label_name(name)!r} only because the set leaves the finding "
         "blank; it states other findings of these images, and not that this one is absent"
     )
+
+
+def remark_on_spellings(labels: Iterable[str]) -> str:
+    """Return a sentence on labels that differ in letter case alone; empty if there are none.
+
+    Examples
+    --------
+    >>> remark_on_spellings(["COVID", "covid", "normal"])
+    "labels 'COVID' and 'covid' differ in letter case alone; rename them if they mean the same"
+    """
+    spellings: dict[str, list[str]] = {}
+    for label in sorted(set(labels)):
+        spellings.setdefault(label.casefold(), []).append(label)
+    alike = [names for names in spellings.values() if len(names) > 1]
+    if not alike:
+        return ""
+    shown = " and ".join(map(repr, alike[0]))
+    return f"labels {shown} differ in letter case alone; rename them if they mean the same"
 
 
 def _is_blank(findings: Findings, name: str) -> bool:

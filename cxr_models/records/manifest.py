@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cxr_models._cells import escape_formula
 from cxr_models._outputs import Kind, first_row
+from cxr_models._settings import check_names
 from cxr_models.records.csv_files import cells_of, write_cells
 from cxr_models.records.layouts.values import FindingsOf
 
@@ -182,7 +183,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     Raises
     ------
     ValueError
-        If `cxr_models.records.csv_files.read_rows` rejects the CSV, a required column is missing,
+        If `cxr_models.records.csv_files.cells_of` rejects the CSV, a required column is missing,
         a finding has a value that is not allowed, a file or a label is empty, a file is listed
         twice, or the CSV has no records.
     OSError
@@ -268,9 +269,14 @@ def write_manifest(
 
     Raises
     ------
+    TypeError
+        If `always` or `files` is a str instead of several.
     OSError
         If the file cannot be written.
     """
+    check_names("always", always)
+    if files is not None:
+        check_names("files", files)
     records = list(records)
     further = [
         name
@@ -361,4 +367,7 @@ def check_names_differ(files: Iterable[str]) -> None:
     if twice:
         shown = ", ".join(map(repr, twice[:5]))
         more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
-        raise ValueError(f"`file` must differ from record to record; got twice: {shown}{more}.")
+        raise ValueError(
+            f"`file` must differ from record to record; got twice: {shown}{more}. "
+            "Keep one row for each file."
+        )

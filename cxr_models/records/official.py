@@ -7,9 +7,15 @@ from collections import defaultdict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxr_models._counts import counted
 from cxr_models.records.manifest import SPLITS
 from cxr_models.records.patients import patient_key
-from cxr_models.records.splits import lacking_labels, split_records
+from cxr_models.records.splits import (
+    FRACTIONS,
+    check_fractions,
+    lacking_labels,
+    split_records,
+)
 from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
@@ -62,9 +68,9 @@ def faults_of(records: Sequence[Record]) -> list[str]:
     groups = [record.group or None for record in records]
     tied: Sequence[Hashable | None] = components(records)
     lines = []
-    for kind, names in (("patients", patients), ("groups of copies", groups)):
+    for kind, names in (("patient{}", patients), ("group{} of copies", groups)):
         lines += _shared(kind, names, records)
-    return lines or _shared("chains of patients and copies", tied, records)
+    return lines or _shared("chain{} of patients and copies", tied, records)
 
 
 def _shared(kind: str, names: Sequence[Hashable | None], records: Sequence[Record]) -> list[str]:
@@ -79,8 +85,8 @@ def _shared(kind: str, names: Sequence[Hashable | None], records: Sequence[Recor
             wrong[tuple(part for part in SPLITS if part in parts)].append(rows)
     lines = []
     for shared, groups in wrong.items():
-        images = sum(map(len, groups))
-        lines.append(f"{len(groups):,} {kind} are in {' and '.join(shared)}, {images:,} images:")
+        tied = counted(len(groups), f"{kind.format('')} is", f"{kind.format('s')} are")
+        lines.append(f"{tied} in {' and '.join(shared)}, {sum(map(len, groups)):,} images:")
         for rows in groups[:_SHOWN]:
             first, second = rows[0], next(row for row in rows if row.split != rows[0].split)
             lines.append(f"  {first.file} in {first.split}, {second.file} in {second.split}")
@@ -113,6 +119,35 @@ def without_leaks(records: Sequence[Record]) -> list[Record]:
         record if record.split == stays[root] else dataclasses.replace(record, split="")
         for root, record in zip(roots, records, strict=True)
     ]
+
+
+def check_options_have_effect(
+    records: Sequence[Record],
+    fractions: tuple[float, float, float],
+    findings: Sequence[str] = (),
+) -> None:
+    """Raise ValueError if options of `kept_split` have no effect on a provided split.
+
+    They decide on the val part that `kept_split` makes, if the split has none.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Records with their parts.
+    fractions, findings
+        See `kept_split`. The usual fractions are always allowed.
+    """
+    without_effect = [
+        ("--fractions", fractions != FRACTIONS and not needs_val(records, FRACTIONS)),
+        ("--stratify-findings", bool(findings) and not needs_val(records, fractions)),
+    ]
+    for option, has_none in without_effect:
+        if has_none:
+            raise ValueError(
+                f"`{option}` is only allowed with a manifest whose split has no val, with a "
+                "manifest without a split, or with --drop-split; got a manifest whose split is "
+                "kept as it is."
+            )
 
 
 def needs_val(records: Sequence[Record], fractions: tuple[float, float, float]) -> bool:
@@ -198,8 +233,9 @@ def kept_split(
     Raises
     ------
     ValueError
-        If a part has a name that is not known.
+        If a part has a name that is not known, or `check_fractions` rejects `fractions`.
     """
+    check_fractions(fractions)
     records, renamed = _with_known_parts(records)
     faults, result, num_removed, num_moved_to_val = faults_of(records), list(records), 0, 0
     if faults and not drop_leaks:
@@ -239,9 +275,9 @@ def _with_known_parts(records: Sequence[Record]) -> tuple[list[Record], dict[str
         names = ", ".join(map(repr, sorted({record.split for record in unknown})))
         raise ValueError(
             f"`split` must be train, val, test or empty in every row of the manifest; got {names} "
-            f"in {len(unknown):,} rows, such as that of {unknown[0].file!r}. Rename these parts in "
-            "the manifest, empty the cells to leave the images out, or make a new split with "
-            "--drop-split."
+            f"in {counted(len(unknown), 'row')}, such as that of {unknown[0].file!r}. Rename these "
+            "parts in the manifest, empty the cells to leave the images out, or make a new split "
+            "with --drop-split."
         )
     known = {name: part for name, part in parts.items() if part is not None}
     renamed = {name: part for name, part in known.items() if name != part}

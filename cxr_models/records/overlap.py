@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxr_models._counts import counted
 from cxr_models.records.copies import EQUAL, find_copies
 from cxr_models.records.fingerprints import fingerprints_of, with_fingerprints
 from cxr_models.records.patients import patient_key
@@ -174,7 +175,7 @@ def decoded_once(manifest: Manifest, *, say: Callable[[str], object] | None = No
     def decoding(count: int) -> None:
         if say is not None:
             say(
-                f"decoding {count:,} images to compare them by content; manifests that "
+                f"decoding {counted(count, 'image')} to compare them by content; manifests that "
                 "cxr-models index writes anew save that"
             )
 
@@ -191,21 +192,19 @@ def overlap_lines(name: str, overlap: Overlap) -> list[str]:
     overlap : Overlap
         Overlap of the tested set with the images that the model has seen.
     """
-    lines = []
+    lines, one, several = [], f"image of {name} is", f"images of {name} are"
     if overlap.near:
-        lines.append(
-            f"WARNING: {len(overlap.near)} images of {name} are near copies of images that the "
-            "model has seen:"
-        )
+        near = counted(len(overlap.near), f"{one} a near copy", f"{several} near copies")
+        lines += [f"WARNING: {near} of images that the model has seen:"]
         lines += shared_lines(overlap.near)
     if overlap.patients:
-        lines.append(
-            f"WARNING: {len(overlap.patients)} images of {name} are of patients, by source and "
-            "id, whom the model has seen:"
-        )
-        lines += shared_lines(overlap.patients)
+        of_patients = counted(len(overlap.patients), one, several)
+        lines += [
+            f"WARNING: {of_patients} of patients, by source and id, whom the model has seen:",
+            *shared_lines(overlap.patients),
+        ]
     if overlap.unread:
-        lines.append(f"{name}: {overlap.unread} images cannot be read and were not compared")
+        lines += [f"{name}: {counted(overlap.unread, 'image')} cannot be read or compared"]
     return lines
 
 

@@ -6,7 +6,11 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cxr_models.records.manifest import Record
 
 _NO_PATIENT = frozenset(
@@ -15,6 +19,7 @@ _NO_PATIENT = frozenset(
      "anonymized", "anonymised", "anon", "-", "--", "---", "?", "??", "???")
 )  # fmt: skip
 _NUMBER = re.compile(r"0*(\d+?)(?:\.0*)?")
+_ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.IGNORECASE)  # a long number, from a spreadsheet
 
 
 def normalised_id(patient: str) -> str:
@@ -42,6 +47,25 @@ def normalised_id(patient: str) -> str:
         return ""
     number = _NUMBER.fullmatch(text)
     return number[1] if number else text
+
+
+def remark_on_rounded(records: Sequence[Record]) -> str:
+    """Return a sentence on patient ids that a spreadsheet rounded; empty if there are none.
+
+    Examples
+    --------
+    >>> from cxr_models.records.manifest import Record
+    >>> remark_on_rounded([Record(file="1.png", label="a", patient="8.39861E+35")])[:52]
+    "1 image has a patient id such as '8.39861E+35', whic"
+    """
+    rounded = [r.patient for r in records if _ROUNDED.fullmatch(r.patient)]
+    if not rounded:
+        return ""
+    return (
+        f"{counted(len(rounded), 'image has', 'images have')} a patient id such as {rounded[0]!r}, "
+        "which a spreadsheet has rounded, so that several patients may have one id. Take the "
+        "table as it was before"
+    )
 
 
 def patient_key(record: Record) -> tuple[str, str] | None:

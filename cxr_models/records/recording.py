@@ -57,7 +57,8 @@ def record_rows(
     Returns
     -------
     Recorded
-        The records, the files left out, and the numbers of rows.
+        The records, the files left out, and the numbers of rows. Rows that give an equal record
+        are one row.
 
     Raises
     ------
@@ -67,6 +68,7 @@ def record_rows(
     """
     maker = _Maker(choices)
     records: list[Record] = []
+    first_records: dict[str, Record] = {}
     left_out: list[tuple[str, str]] = []
     listed = absent = num_several = 0
     for row in rows:
@@ -81,7 +83,12 @@ def record_rows(
             reason = reason_to_leave_out(compared, choices, header_unread=True)
         label = "" if reason else maker.label(row)
         if label:
-            records.append(maker.record(row, label))
+            record = maker.record(row, label)
+            first = first_records.setdefault(record.file, record)
+            if first is not record and first == record:  # a table may repeat a row
+                listed -= 1
+                continue
+            records.append(record)
             num_several += maker.has_several_present(row)
         else:
             left_out.append((row.file, reason or _reason_without_label(row)))
@@ -129,9 +136,12 @@ class _Maker:
         self._keep = frozenset(choices.keep)
         self._extra_names: set[str] = set()
         self._with_values: set[str] = set()  # columns that `where` can compare
+        self._makes_labels = bool(self._labeller.chosen_findings())  # of any row, from findings
 
     def prepared(self, row: ImageRow) -> ImageRow:
         """Return the row with patients, names of findings and blanks according to the choices."""
+        if not row.label:
+            self._makes_labels = True
         if row.kept:
             self._extra_names.update(name for name, _ in row.kept)
         if patient := searched(self._choices.patient_pattern, row.file):
@@ -221,6 +231,12 @@ class _Maker:
             return
         if not self._names:
             self._check_without_findings()
+        elif self._choices.uncertain != "ignore" and not self._makes_labels:
+            raise ValueError(
+                "`--uncertain` is only allowed if labels are made from findings; got "
+                f"{self._choices.uncertain!r} for a set that states each label. Leave it out, or "
+                "make labels with --label-from or --priority."
+            )
         self._check_kept()
         for name in self._choices.keep:
             if name not in columns:

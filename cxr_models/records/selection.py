@@ -70,4 +70,4 @@ def value_of(image: _Image, column: str) -> str:
         return dict(image.findings).get(column.removeprefix(FINDING), "")
     if column in MANIFEST_COLUMNS:
         return str(getattr(image, column, "")).strip()  # as in the record of a row
-    return dict(image.kept).get(column, "")
+    return dict(image.kept).get(column, "").strip()

@@ -196,6 +196,23 @@ class Split:
         return torch_dataset(self, part, config=config, dtype=dtype, transform=transform)
 
 
+def check_fractions(fractions: Sequence[float]) -> None:
+    """Raise ValueError unless these are shares of train, val and test, with something to train on.
+
+    `split_records` and `cxr_models.records.official.kept_split` use them.
+    """
+    if (
+        len(fractions) != 3
+        or min(fractions) < 0
+        or not fractions[0]
+        or not math.isclose(sum(fractions), 1.0)
+    ):
+        raise ValueError(
+            "`--fractions` must be three numbers of at least 0 that sum to 1, the first more than "
+            f"0; got {tuple(fractions)!r}."
+        )
+
+
 def split_records(
     records: Sequence[Record],
     *,
@@ -210,7 +227,7 @@ def split_records(
     records : sequence of Record
         Records to assign. The parts that they have already are ignored.
     fractions : (float, float, float), default (0.7, 0.15, 0.15)
-        Shares of train, val and test. The three shares must sum to 1.
+        Shares of train, val and test. They must sum to 1, and that of train must be more than 0.
     seed : int, default 0
         Seed of the random order. The same seed and records give the same split.
     findings : sequence of str, default ()
@@ -227,12 +244,9 @@ def split_records(
     Raises
     ------
     ValueError
-        If `fractions` are not three numbers of at least 0 that sum to 1.
+        If `check_fractions` rejects `fractions`.
     """
-    if len(fractions) != 3 or min(fractions) < 0 or not math.isclose(sum(fractions), 1.0):
-        raise ValueError(
-            f"`fractions` must be three numbers of at least 0 that sum to 1; got {fractions!r}."
-        )
+    check_fractions(fractions)
     parts = assign_parts(records, fractions, seed, findings)
     return [
         dataclasses.replace(record, split=SPLITS[part])

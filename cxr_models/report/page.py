@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models._outputs import Kind
 from cxr_models.backbones import backbone_title
 from cxr_models.report.blocks import Block, Charts, Page, Section, Text
-from cxr_models.report.formatting import counted
 from cxr_models.report.sections import cards, overview
 from cxr_models.report.sections import values as tables
 from cxr_models.report.sections.charts import set_charts, training_charts

@@ -6,9 +6,11 @@ import codecs
 import csv
 import gzip
 import io
+import itertools
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from cxr_models.records.csv_files import delimiter_of
 from cxr_models.records.layouts.xlsx import read_xlsx
 
 if TYPE_CHECKING:
@@ -40,8 +42,8 @@ class Table:
         Name of the table in error messages.
     header : sequence of str, optional
         Names of the columns, for a file without header. None reads the header from the file.
-    delimiter : str, default ","
-        Character between the cells.
+    delimiter : str, optional
+        Character between the cells. None finds it in the first line, as the delimiter of a CSV.
     skip : int, default 0
         Number of lines before the header.
     extra : sequence of str, optional
@@ -54,7 +56,7 @@ class Table:
         name: str,
         *,
         header: Sequence[str] | None = None,
-        delimiter: str = ",",
+        delimiter: str | None = None,
         skip: int = 0,
         extra: Sequence[str] = (),
     ) -> None:
@@ -73,7 +75,9 @@ class Table:
         return self._header
 
     def rows(self, *columns: str) -> Iterator[tuple[str, ...]]:
-        """Yield the cells of some columns, row by row.
+        """Yield the cells of some columns, row by row, without blanks around them.
+
+        Rows that are empty are skipped.
 
         Parameters
         ----------
@@ -96,8 +100,8 @@ class Table:
         row: list[str] = []
         try:
             for row in lines:
-                if row:
-                    yield get(row)
+                if any(row):
+                    yield tuple(map(str.strip, get(row)))
         except IndexError:
             raise ValueError(
                 f"`{self.name}` must have the cells of {', '.join(columns)} in each row; got "
@@ -113,7 +117,7 @@ class Table:
             return
         count = len(columns)
         for cells in self.rows(*columns, *extra_names):
-            yield cells[:count], tuple(zip(extra_names, map(str.strip, cells[count:]), strict=True))
+            yield cells[:count], tuple(zip(extra_names, cells[count:], strict=True))
 
     def _getter(self, columns: Sequence[str]) -> Callable[[list[str]], tuple[str, ...]]:
         places = [self._place(column) for column in columns]
@@ -146,6 +150,8 @@ class Table:
             for _ in range(self._skip):
                 text.readline()
             try:
-                yield from csv.reader(text, delimiter=self._delimiter)
+                first = text.readline()
+                delimiter = self._delimiter or delimiter_of(first)
+                yield from csv.reader(itertools.chain((first,), text), delimiter=delimiter)
             except (csv.Error, EOFError, gzip.BadGzipFile) as error:
                 raise ValueError(f"`{self.name}` must be a table; got {error}.") from error

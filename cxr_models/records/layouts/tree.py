@@ -74,8 +74,8 @@ class Tree:
         return frozenset(name.split("/", 1)[0] for name in self.listing.images if "/" in name)
 
     def has(self, pattern: str) -> bool:
-        """Return whether a regular expression matches in a path of `sample`."""
-        compiled = re.compile(pattern)
+        """Return whether a pattern matches in a path of `sample`; letter case does not matter."""
+        compiled = re.compile(pattern, re.IGNORECASE)
         return any(compiled.search(name) for name in self.sample)
 
     def by_name(self, name: str) -> str:
@@ -107,6 +107,7 @@ class Tree:
 
         If no such file exists, leading folders of the name are removed one by one. This finds
         images of a release whose top folder was renamed. The result is empty if no image matches.
+        Upper and lower case are equal, unless a path equals the name exactly.
         """
         folder = posixpath.dirname(table.name)
         parts = name.strip().split("/")
@@ -116,6 +117,8 @@ class Tree:
                 path = posixpath.normpath(posixpath.join(place, *parts[start:]))
                 if path in self.images:
                     return path
+                if path.lower() in self._lowered:
+                    return self._lowered[path.lower()]
                 if not place:
                     break
                 place = posixpath.dirname(place)
@@ -139,7 +142,7 @@ class Tree:
         pattern: str,
         *,
         header: Sequence[str] | None = None,
-        delimiter: str = ",",
+        delimiter: str | None = None,
         skip: int = 0,
     ) -> Table:
         """Return the topmost table whose name matches a pattern; see `tables` and `Table`.
@@ -164,7 +167,7 @@ class Tree:
         name: str,
         *,
         header: Sequence[str] | None = None,
-        delimiter: str = ",",
+        delimiter: str | None = None,
         skip: int = 0,
     ) -> Table:
         """Return the table at a path, and add its columns to `columns`."""
@@ -187,6 +190,10 @@ class Tree:
             return next(iter(Table(self.root / name, name, delimiter=WHOLE_LINE).header), "")
         except (OSError, ValueError):
             return ""
+
+    @functools.cached_property
+    def _lowered(self) -> dict[str, str]:
+        return _first_of(self.listing.images, str)
 
     @functools.cached_property
     def _names(self) -> dict[str, str]:

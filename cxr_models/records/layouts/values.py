@@ -100,10 +100,23 @@ class FindingsOf:
     def _pair(pairs: dict[str, tuple[str, str]], name: str, cell: str) -> tuple[str, str]:
         return pairs.setdefault(cell, (name, finding_of(cell)))
 
-    def listed(self, names: Iterable[str], *, default: str = ABSENT) -> Findings:
-        """Return the findings, with present for those in `names` and `default` for all others."""
+    def listed(self, names: Iterable[str]) -> Findings:
+        """Return the findings: those in `names` are present, and all others absent.
+
+        Without any name, nothing is known, and all are unknown.
+
+        Raises
+        ------
+        ValueError
+            If a name is not that of a finding.
+        """
         present = set(names)
-        return self(tuple(PRESENT if name in present else default for name in self._names))
+        if strange := sorted(present.difference(self._names)):
+            raise ValueError(
+                f"a finding must be one of {', '.join(self._names)}; got {strange[0]!r}."
+            )
+        others = ABSENT if present else UNKNOWN
+        return self(tuple(PRESENT if name in present else others for name in self._names))
 
 
 @functools.lru_cache(1 << 12)

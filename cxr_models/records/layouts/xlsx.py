@@ -43,8 +43,9 @@ def read_xlsx(path: Path) -> list[list[str]]:
             sheet = min(
                 name for name in names if re.fullmatch(r"xl/worksheets/sheet\d+\.xml", name)
             )
-            rows = _parsed(book, sheet).iter(f"{_SPACE}row")
-            return [_cells(row, shared) for row in rows]
+            rows = [_cells(row, shared) for row in _parsed(book, sheet).iter(f"{_SPACE}row")]
+            width = max(map(len, rows), default=0)  # cells at the end of a row are omitted, too
+            return [[*cells, *[""] * (width - len(cells))] for cells in rows]
     except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, IndexError, ValueError) as error:
         raise ValueError(
             f"`{path.name}` must be a workbook of Excel (.xlsx); got {error}."

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models._heat import colour_bar
 from cxr_models.report.blocks import Block, ColourBar, Gallery, Picture, Table, Text
-from cxr_models.report.formatting import NONE, counted, number, short_name
+from cxr_models.report.formatting import NONE, number, short_name
 from cxr_models.report.images.choices import averaged, samples, worst_mistakes
 from cxr_models.report.images.thumbnails import SIDE, data_uri, mean_path, overlay_path, thumbnail
 

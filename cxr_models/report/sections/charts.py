@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxr_models._counts import counted
 from cxr_models.report.blocks import Chart, Line
-from cxr_models.report.formatting import counted, number
+from cxr_models.report.formatting import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxr_models._counts import counted
 from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.evaluation.compare_runs import compare_pairs, differing, pool
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.seeds import spread_over_seeds
 from cxr_models.evaluation.shared_patients import with_shared_patients
 from cxr_models.report.blocks import Block, Section, Table, Text
-from cxr_models.report.formatting import NONE, counted, listed, number, p_value, signed, value
+from cxr_models.report.formatting import NONE, listed, number, p_value, signed, value
 from cxr_models.report.sections.run_groups import (
     find_pools,
     grouped,

@@ -12,12 +12,13 @@ from collections import defaultdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models.evaluation.compare_findings import compare_finding_pairs, pool_findings
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.seeds import spread_of_findings
 from cxr_models.evaluation.shared_patients import with_shared_patients
 from cxr_models.report.blocks import Block, Section, Table, Text
-from cxr_models.report.formatting import NONE, counted, listed, p_value, signed, value
+from cxr_models.report.formatting import NONE, listed, p_value, signed, value
 from cxr_models.report.sections.comparison import MOST_IN_PAIRS, differing_settings
 from cxr_models.report.sections.finding_values import left_out
 from cxr_models.report.sections.run_groups import grouped, named_settings

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxr_models._counts import counted
 from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.report.blocks import Block, Section, Table, Text
-from cxr_models.report.formatting import NONE, counted, listed, value
+from cxr_models.report.formatting import NONE, listed, value
 from cxr_models.report.sections.overview import audit_command, rows_of, sources_command
 from cxr_models.report.sections.values import _joined, _merged, shared_sentences
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models.report.blocks import Block, Charts, Dot, DotPlot, Section, Table, Text
-from cxr_models.report.formatting import NONE, counted, number, signed, value
+from cxr_models.report.formatting import NONE, number, signed, value
 from cxr_models.report.sections.robustness import tested_sentence
 
 if TYPE_CHECKING:

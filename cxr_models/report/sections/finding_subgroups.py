@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models.evaluation.finding_subgroups import GAPS
 from cxr_models.evaluation.results import GAP_TITLES
 from cxr_models.report.blocks import Block, Charts, Dot, DotPlot, Section, Table
-from cxr_models.report.formatting import counted
 from cxr_models.report.sections.subgroups import (
     CHANCE,
     cell,

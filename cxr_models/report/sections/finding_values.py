@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models.evaluation.results import NOT_STATED
 from cxr_models.report.blocks import Block, Chart, Table, Text
-from cxr_models.report.formatting import NONE, counted, number, value
+from cxr_models.report.formatting import NONE, number, value
 from cxr_models.report.sections.charts import Drawn, curve_charts, reliability_lines
 from cxr_models.report.sections.values import _ROLES, _joined, _merged, joined_images
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.report.blocks import Block, Section, Table, Text
-from cxr_models.report.formatting import NONE, counted, listed, number, value
+from cxr_models.report.formatting import NONE, listed, number, value
 from cxr_models.report.sections.values import shared_sentences
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models.evaluation.results import GAP_TITLES
 from cxr_models.report.blocks import Block, Charts, Dot, DotPlot, Section, Table, Text
-from cxr_models.report.formatting import NONE, counted, number, signed, value
+from cxr_models.report.formatting import NONE, number, signed, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

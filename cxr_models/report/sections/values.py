@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models.report.blocks import Block, Table, Text
-from cxr_models.report.formatting import NONE, counted, listed, number, short_name, value
+from cxr_models.report.formatting import NONE, listed, number, short_name, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

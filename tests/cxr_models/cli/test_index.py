@@ -137,7 +137,7 @@ def test_an_official_split_that_tests_on_patients_of_train_is_refused_by_split(t
     out, split = tmp_path / "m.csv", tmp_path / "s.csv"
     assert index(tmp_path / "set", out, "--official-split", "--no-decode") == 0
     assert main(["split", str(out), "--out", str(split)]) == 1
-    assert "1 patients are in train and test, 2 images" in capsys.readouterr().err
+    assert "1 patient is in train and test, 2 images" in capsys.readouterr().err
     assert main(["split", str(out), "--out", str(split), "--without-leaks"]) == 0
     parts = [record.split for record in read_split(split).manifest.records]
     assert (parts.count("test"), parts.count("val"), parts.count("")) == (2, 2, 1)
@@ -258,7 +258,7 @@ def test_rows_of_a_csv_that_have_no_row_in_another_are_counted(tmp_path, capsys)
     (tmp_path / "findings.csv").write_text("id,finding:Mass\n2,1\n")
     words = ["--csv", str(tmp_path / "files.csv"), "--csv", str(tmp_path / "findings.csv")]
     assert index(tmp_path, tmp_path / "m.csv", *words) == 0
-    sentence = "WARNING: 1 of 2 rows of files.csv have no row in findings.csv with the same id;"
+    sentence = "WARNING: 1 of 2 rows of files.csv has no row in findings.csv with the same id;"
     assert sentence in capsys.readouterr().err
     assert [record.finding("Mass") for record in records_of(tmp_path / "m.csv")] == ["", "1"]
 

@@ -45,7 +45,7 @@ def test_index_lists_what_it_cannot_read_and_fails(tmp_path, capsys):
         "images/covid/covid-p0-1.png",
     ]
     assert "covid/bad.jpg" in (tmp_path / "m.skipped.csv").read_text()
-    assert "1 files not used" in capsys.readouterr().err
+    assert "1 file not used" in capsys.readouterr().err
 
 
 def test_index_lists_what_it_cannot_read_though_that_is_all(tmp_path, capsys):
@@ -65,7 +65,7 @@ def test_index_tells_of_files_passed_over_and_of_images_without_a_patient(tmp_pa
     assert main(words) == 0
     said = capsys.readouterr()
     assert "WARNING: no patient is known of 2 of 2 images" in said.err
-    assert "1 files passed over, no images by their names: .gif 1" in said.err
+    assert "1 file passed over, no images by their names: .gif 1" in said.err
     assert main([*words, "--overwrite", "--patient-pattern", "patient(\\d+)"]) == 2
     assert "`--patient-pattern` must be found in the names of files" in capsys.readouterr().err
 
@@ -190,7 +190,7 @@ def test_index_lists_copies_and_warns_of_two_labels(tmp_path, capsys):
     words = ["index", str(tmp_path / "images"), "--out", str(out)]
     assert main(words) == 0
     said = capsys.readouterr()
-    assert "2 duplicates (pairs: 1 equal, 2 inverted); 1 groups" in said.out
+    assert "2 duplicates (pairs: 1 equal, 2 inverted); 1 group that" in said.out
     assert "WARNING: 2 pairs of equal or near images have two labels" in said.err
     assert "  covid/a.png (covid), normal/c.png (normal): inverted" in said.err
     assert listed.read_text().splitlines()[:2] == [
@@ -218,8 +218,8 @@ def test_split_counts_what_a_source_left_out_takes_along(tmp_path, capsys):
     (tmp_path / "m.csv").write_text("\n".join([*rows, "d.png,y,P9,b", "e.png,x,p9,c"]))
     assert main([*words, str(tmp_path / "together"), "--shared-ids"]) == 0
     said = capsys.readouterr().out
-    assert "without-c.csv: 1 images of other sources are in no part" in said
-    assert "tied to c (1 the same patient id)" in said
+    assert "without-c.csv: 1 image of other sources is in no part" in said
+    assert "because of ties to c (1 the same patient id)" in said
     read = read_split(tmp_path / "together/without-c.csv")
     assert [record.patient for record in read.manifest.records][-2:] == ["P9", "p9"]
 
@@ -303,7 +303,7 @@ def test_split_refuses_a_given_split_that_leaks_and_can_take_the_leaks_out(tmp_p
     words = ["split", str(manifest), "--out", str(out)]
     assert main(words) == 1
     said = capsys.readouterr().err
-    assert "1 patients are in train and test, 2 images" in said
+    assert "1 patient is in train and test, 2 images" in said
     assert "a.png in train, b.png in test" in said
     assert not out.exists()
     assert main([*words, "--without-leaks"]) == 0
@@ -329,7 +329,7 @@ def test_split_reads_other_names_of_parts_and_refuses_names_it_does_not_know(tmp
     for more in ([], ["--without-leaks"]):
         assert main([*words, "--overwrite", *more]) == 2
         said = " ".join(capsys.readouterr().err.split())
-        assert "got 'holdout' in 1 rows, such as that of 'b.png'" in said
+        assert "got 'holdout' in 1 row, such as that of 'b.png'" in said
         assert "make a new split with --drop-split" in said
     assert [record.split for record in read_split(out).manifest.records] == parts
     assert main([*words, "--overwrite", "--drop-split"]) == 0
@@ -345,6 +345,28 @@ def test_split_completes_a_kept_split_so_that_it_can_be_read(tmp_path):
     manifest.write_text("\n".join(["file,label,patient,group,split", *rows]))
     assert main(["split", str(manifest), "--out", str(out)]) == 0
     assert {record.split for record in read_split(out).manifest.records[20:]} >= {"val", "test"}
+
+
+def test_split_refuses_fractions_that_a_kept_split_does_not_use(tmp_path, capsys):
+    rows = [f"{i}.png,{'xy'[i % 2]},p{i},{('train', 'val', 'test')[i % 3]}" for i in range(12)]
+    manifest, out = tmp_path / "m.csv", tmp_path / "s.csv"
+    manifest.write_text("\n".join(["file,label,patient,split", *rows]))
+    words = ["split", str(manifest), "--out", str(out), "--fractions", "0.5", "0.25", "0.25"]
+    assert main(words) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "`--fractions` is only allowed with a manifest whose split has no val" in said
+    assert not out.exists()
+    assert main([*words, "--drop-split"]) == 0
+
+
+def test_several_splits_say_that_they_do_not_keep_a_split(tmp_path, capsys):
+    rows = [f"{i}.png,{'xy'[i % 2]},p{i},{('train', 'val', 'test')[i % 3]}" for i in range(12)]
+    (tmp_path / "m.csv").write_text("\n".join(["file,label,patient,split", *rows]))
+    words = ["split", str(tmp_path / "m.csv"), "--folds", "3", "--overwrite", "--out"]
+    assert main([*words, str(tmp_path / "folds")]) == 0
+    assert "has a split, which several splits do not keep" in capsys.readouterr().out
+    assert main([*words, str(tmp_path / "folds"), "--drop-split"]) == 0
+    assert "do not keep" not in capsys.readouterr().out
 
 
 def test_split_does_not_write_over_its_manifest(manifest, capsys):

@@ -110,8 +110,8 @@ def test_what_a_user_must_know_is_a_warning(scans):
     with pytest.warns(UserWarning, match="not used|two labels|No patient") as warned:
         cxm.index(scans)
     sentences = [str(warning.message) for warning in warned]
-    assert sentences[0].startswith("1 files are not used, such as 'covid/broken.png': ")
-    assert "pairs of equal or near images have two labels, of which one is wrong" in sentences[1]
+    assert sentences[0].startswith("1 file is not used, such as 'covid/broken.png': ")
+    assert "1 pair of equal or near images has two labels, of which one is wrong" in sentences[1]
     assert sentences[2].startswith("No patient is known of 25 of 25 images")
     assert {warning.filename for warning in warned} == {__file__}
 
@@ -159,10 +159,17 @@ def test_rows_of_a_table_that_have_no_row_in_another_are_counted(scans, tmp_path
     files = [{"file": f"covid/covid-p0-{n}.png", "label": "a", "id": n} for n in (0, 1)]
     write_csv(tmp_path / "files.csv", files)
     write_csv(tmp_path / "patients.csv", [{"id": 1, "patient": "p0"}])
-    with pytest.warns(UserWarning, match="have no row|No patient") as warned:
+    with pytest.warns(UserWarning, match="has no row|No patient") as warned:
         manifest = cxm.index(scans, csv=[tmp_path / "files.csv", tmp_path / "patients.csv"])
-    assert str(warned[0].message).startswith("1 of 2 rows of files.csv have no row in patients.csv")
+    assert str(warned[0].message).startswith("1 of 2 rows of files.csv has no row in patients.csv")
     assert [record.patient for record in manifest.records] == ["", "p0"]
+
+
+@pytest.mark.parametrize("argument", ["columns", "labels"])
+@pytest.mark.parametrize("given", ["covid", ["covid"], {"covid": 1}])
+def test_names_and_their_meaning_are_a_dictionary(scans, argument, given):
+    with pytest.raises(TypeError, match=f"`{argument}` must be a dictionary of str to str"):
+        cxm.index(scans, **{argument: given})
 
 
 def test_errors_name_arguments(scans, tmp_path):
@@ -213,10 +220,13 @@ def test_a_given_split_is_kept_completed_dropped_or_refused(many):
     assert {record.split for record in kept} == {"train", "val", "test"}
     made_new = cxm.split(given, drop_split=True)
     assert made_new == cxm.split(manifest)
+    complete = dataclasses.replace(manifest, records=tuple(kept))
+    with pytest.raises(ValueError, match=r"`fractions` is only allowed .* drop_split=True; got a"):
+        cxm.split(complete, fractions=(0.5, 0.25, 0.25))
     records[0] = dataclasses.replace(records[0], split="train")  # its patient is tested too
     leaking = dataclasses.replace(manifest, records=tuple(records))
     with pytest.raises(
-        ValueError, match=r"(?s)1 patients are in train and test, 2 images.*with without_leaks=True"
+        ValueError, match=r"(?s)1 patient is in train and test, 2 images.*with without_leaks=True"
     ):
         cxm.split(leaking)
     mended = cxm.split(leaking, without_leaks=True).manifest.records

@@ -233,7 +233,7 @@ def test_another_source_is_tested_on(folder, tmp_path):
     cxm.index(tmp_path / "other", patient_pattern=r"q\d+", out=tmp_path / "other.csv")
     run = cxm.load_run(folder)
     said = []
-    with pytest.warns(UserWarning, match="^1 images of other are near copies of images that"):
+    with pytest.warns(UserWarning, match="^1 image of other is a near copy of images that"):
         evaluation = run.evaluate(external=[tmp_path / "other.csv"], draws=100, say=said.append)
     assert evaluation.sets["other"].images == 8
     assert "predicting other: 8 images" in said
@@ -247,7 +247,7 @@ def test_images_like_those_of_the_training_are_a_warning(folder, tmp_path):
     for name, image in (("a", 255 - read_image(seen)), ("b", draw(901, 200))):
         write_image(tmp_path / f"{name}.png", image)
     (tmp_path / "near.csv").write_text("file,label\na.png,covid\nb.png,normal\n")
-    with pytest.warns(UserWarning, match="1 images of near are near copies of images that") as seen:
+    with pytest.warns(UserWarning, match="1 image of near is a near copy of images that") as seen:
         evaluation = run.evaluate(external=tmp_path / "near.csv", draws=100)
     assert evaluation.sets["near"].images == 2
     assert [w.filename for w in seen if w.category is UserWarning] == [__file__]

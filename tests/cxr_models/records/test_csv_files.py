@@ -1,18 +1,25 @@
 import csv
+import gzip
 
 import pytest
 
 from cxr_models.records.csv_files import (
+    cells_of,
     delimiter_of,
     header_of,
     numbered_cells_of,
-    read_rows,
     write_rows,
 )
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import read_split, write_split
 
 ROWS = [{"file": "a.png", "label": "covid, or not"}, {"file": "b.png", "label": ""}]
+
+
+def read_rows(path):
+    """Return the rows of a CSV, each as the cells by the name of their column."""
+    header, *rows = list(cells_of(path)) or [[]]
+    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -79,6 +86,25 @@ def test_lines_without_a_name_before_the_header_are_skipped(tmp_path, text):
     path = tmp_path / "rows.csv"
     path.write_bytes(text.encode())
     assert read_rows(path) == [{"file": "a.png", "label": ""}]
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (
+            b"PK\x03\x04\x14\x00\xff",
+            "a CSV; got a workbook of Excel .* as CSV in UTF-8",
+        ),
+        (gzip.compress(b"file,label\n"), "a CSV; got a file that is packed with gzip. Unpack it"),
+        ("file,label\na.png,é\n".encode("latin-1"), "UTF-8; got .* Save it as UTF-8"),
+        ("file,label\n".encode("utf-16"), "UTF-8; got .* Save it as UTF-8"),
+    ],
+    ids=["workbook", "gzip", "latin-1", "utf-16"],
+)
+def test_what_is_no_csv_in_utf_8_is_named_with_its_cure(tmp_path, data, sentence):
+    (tmp_path / "rows.csv").write_bytes(data)
+    with pytest.raises(ValueError, match=rf"`rows\.csv` must be {sentence}\.$"):
+        list(cells_of(tmp_path / "rows.csv"))
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# a comment\n"])

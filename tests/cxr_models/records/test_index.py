@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from cxr_models.records.choices import Choices
 from cxr_models.records.index import index_csv, index_folder, keep_labels
 from cxr_models.records.layouts import LAYOUTS, Layout
 from tests.helpers.radiographs import write_class_folders, write_csv
@@ -175,6 +176,41 @@ def test_rows_without_a_file_are_listed_by_their_number(tmp_path):
     layout = Layout(columns={"file": "f", "label": "l"})
     index = index_csv(tmp_path, [tmp_path / "x.csv"], layout)
     assert [(s.file, s.reason) for s in index.skipped] == [("row 2", "no file in its row")]
+
+
+def test_one_of_several_rows_of_an_image_is_chosen_and_the_image_is_not_left_out(tmp_path):
+    rows = [("a", "1", "x"), ("a", "2", "y"), ("b", "2", "y"), ("b", "3", "x"), ("c", " 1 ", "z")]
+    names = ("file", "reader", "label")
+    write_csv(tmp_path / "x.csv", [dict(zip(names, row, strict=True)) for row in rows])
+    layout = Layout(columns={"file": "file", "label": "label"})
+    choices = Choices(where={"reader": frozenset("1")})
+    index = index_csv(tmp_path, [tmp_path / "x.csv"], layout, choices)
+    assert [(record.file, record.label) for record in index.records] == [("a", "x"), ("c", "z")]
+    assert [(s.file, s.reason) for s in index.skipped] == [("b", "reader '2' not asked for")]
+
+
+def test_labels_and_patient_ids_that_look_wrong_are_doubts_beside_the_remarks_on_rows(tmp_path):
+    rows = [{"file": f"{n}.png", "label": n, "patient": f"{n}E+20"} for n in range(3)]
+    write_csv(tmp_path / "a.csv", rows)
+    write_csv(tmp_path / "b.csv", [{"file": f"{n}.png", "dx": "xX"[n]} for n in range(2)])
+    layout = Layout(columns={"file": "file", "label": "{label:.0}{dx}", "patient": "patient"})
+    index = index_csv(tmp_path, [tmp_path / "a.csv", tmp_path / "b.csv"], layout)
+    joined, rounded, labels = index.doubts()
+    assert joined.startswith("1 of 3 rows of a.csv has no row in b.csv")
+    assert rounded.startswith("2 images have a patient id such as '0E+20'")
+    assert labels.startswith("labels 'X' and 'x' differ in letter case alone")
+
+
+def test_a_row_of_a_csv_that_is_repeated_counts_once_and_a_contradiction_is_refused(tmp_path):
+    rows = [{"file": "a.png", "label": "x", "box": box} for box in "12"]
+    layout = Layout(columns={"file": "file", "label": "label"})
+    write_csv(tmp_path / "x.csv", rows)
+    index = index_csv(tmp_path, [tmp_path / "x.csv"], layout)
+    assert [(record.file, record.label) for record in index.records] == [("a.png", "x")]
+    assert index.listed == 1
+    write_csv(tmp_path / "x.csv", [*rows, {**rows[0], "label": "y"}])
+    with pytest.raises(ValueError, match=r"got twice: 'a\.png'\. Keep one row for each file\."):
+        index_csv(tmp_path, [tmp_path / "x.csv"], layout)
 
 
 def test_blanks_around_the_name_of_a_file_are_kept_if_it_has_them(tmp_path):

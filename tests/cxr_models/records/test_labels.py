@@ -1,7 +1,7 @@
 import pytest
 
 from cxr_models.records.choices import Choices
-from cxr_models.records.labels import Labeller, label_name
+from cxr_models.records.labels import Labeller, label_name, remark_on_spellings
 from cxr_models.records.layouts.harmony import harmonised
 
 
@@ -43,3 +43,9 @@ def test_findings_that_become_one_are_present_if_either_is():
         ("Pleural Effusion", "1"),
         ("Hump", "u"),
     )
+
+
+def test_labels_that_differ_in_letter_case_alone_are_told():
+    sentence = "labels 'COVID' and 'covid' differ in letter case alone; rename them if they mean"
+    assert remark_on_spellings(["normal", "covid", "COVID", "covid"]).startswith(sentence)
+    assert remark_on_spellings(["normal", "covid"]) == ""

@@ -110,3 +110,10 @@ def test_blanks_that_somebody_typed_around_a_file_name_are_no_part_of_it(tmp_pat
     (tmp_path / "m.csv").write_text("file,label\n a.png , covid\n b.png,covid\n c.png,covid\n")
     files = [record.file for record in read_manifest(tmp_path / "m.csv").records]
     assert files == ["a.png", " b.png", " c.png"]
+
+
+@pytest.mark.parametrize("name", ["always", "files"])
+def test_one_str_is_not_several_columns_or_files(tmp_path, name):
+    with pytest.raises(TypeError, match=f"`{name}` must be several names; got 'hash'"):
+        write_manifest(tmp_path / "m.csv", [Record(file="a.png", label="a")], **{name: "hash"})
+    assert not list(tmp_path.iterdir())

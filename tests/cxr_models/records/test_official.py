@@ -4,6 +4,7 @@ import pytest
 
 from cxr_models import Record
 from cxr_models.records.official import (
+    check_options_have_effect,
     faults_of,
     has_split,
     kept_split,
@@ -12,7 +13,7 @@ from cxr_models.records.official import (
     with_val,
     without_leaks,
 )
-from cxr_models.records.splits import check_no_leak
+from cxr_models.records.splits import FRACTIONS, check_no_leak
 
 
 def record(file, split, patient="", group=""):
@@ -32,11 +33,11 @@ LEAKING = [
 
 def test_a_split_that_shares_patients_and_copies_is_described_with_files():
     assert faults_of(LEAKING) == [
-        "1 patients are in train and test, 2 images:",
+        "1 patient is in train and test, 2 images:",
         "  1 in train, 2 in test",
-        "1 patients are in train and val, 2 images:",
+        "1 patient is in train and val, 2 images:",
         "  3 in train, 4 in val",
-        "1 groups of copies are in val and test, 2 images:",
+        "1 group of copies is in val and test, 2 images:",
         "  4 in val, 5 in test",
     ]
     assert faults_of(LEAKING[4:]) == []
@@ -45,7 +46,7 @@ def test_a_split_that_shares_patients_and_copies_is_described_with_files():
 def test_images_tied_through_one_that_is_in_no_part_are_a_fault():
     rows = [record("1", "train", "", "g"), record("2", "", "p", "g"), record("3", "test", "p")]
     assert faults_of(rows) == [
-        "1 chains of patients and copies are in train and test, 2 images:",
+        "1 chain of patients and copies is in train and test, 2 images:",
         "  1 in train, 3 in test",
     ]
     assert [one.split for one in without_leaks(rows)] == ["", "", "test"]
@@ -63,6 +64,31 @@ def test_parts_by_well_known_other_names_are_read_as_train_val_and_test():
     assert line_on_renamed({k: v for k, v in kept.renamed.items() if k[0] in "Tt"}) == (
         "parts are read by other names: 'Training' as train, 'testing' as test"
     )
+
+
+@pytest.mark.parametrize(
+    ("parts", "fractions", "findings", "refused"),
+    [
+        (("train", "Valid", "test"), FRACTIONS, (), ""),
+        (("train", "Valid", "test"), (0.8, 0.1, 0.1), (), "--fractions"),
+        (("train", "Valid", "test"), FRACTIONS, ("Edema",), "--stratify-findings"),
+        (("train", "test"), (0.8, 0.1, 0.1), ("Edema",), ""),
+        (("train", "test"), (0.85, 0.0, 0.15), (), ""),
+        (("train", "test"), (0.85, 0.0, 0.15), ("Edema",), "--stratify-findings"),
+    ],
+)
+def test_options_of_a_val_are_refused_where_none_is_made(parts, fractions, findings, refused):
+    rows = [record(part, part) for part in parts]
+    if not refused:
+        check_options_have_effect(rows, fractions, findings)
+        return
+    with pytest.raises(ValueError, match=f"`{refused}` is only allowed .* or with --drop-split"):
+        check_options_have_effect(rows, fractions, findings)
+
+
+def test_a_val_is_made_by_fractions_that_are_fractions_alone():
+    with pytest.raises(ValueError, match="`--fractions` must be three numbers"):
+        kept_split([record("1", "train"), record("2", "test")], (0.0, 0.5, 0.5))
 
 
 @pytest.mark.parametrize("drop_leaks", [False, True])

@@ -45,9 +45,9 @@ def test_sets_share_equal_pixels_near_copies_and_patients_whatever_their_paths(t
     assert overlap.patients == (Shared("y.png", "c.png", "train", "patient"),)
     assert overlap.unread == 0
     assert overlap_lines("clinic", overlap) == [
-        "WARNING: 1 images of clinic are near copies of images that the model has seen:",
+        "WARNING: 1 image of clinic is a near copy of images that the model has seen:",
         "  x.png: inverted, a.png in train",
-        "WARNING: 1 images of clinic are of patients, by source and id, whom the model has seen:",
+        "WARNING: 1 image of clinic is of patients, by source and id, whom the model has seen:",
         "  y.png: patient, c.png in train",
     ]
 
@@ -78,7 +78,7 @@ def test_images_that_cannot_be_read_are_counted(tmp_path):
     overlap = SeenImages([Part("train", seen)]).overlap(seen)
     assert [one.file for one in overlap.equal] == ["a.png"]
     assert overlap.unread == 2
-    assert overlap_lines("x", overlap)[-1:] == ["x: 2 images cannot be read and were not compared"]
+    assert overlap_lines("x", overlap)[-1:] == ["x: 2 images cannot be read or compared"]
 
 
 def test_of_many_files_ten_are_named():

@@ -9,7 +9,7 @@ from cxr_models.records.left_out import (
     THROUGH_OTHER_IMAGES,
     causes_of_leaving_out,
 )
-from cxr_models.records.patients import normalised_id, patient_key
+from cxr_models.records.patients import normalised_id, patient_key, remark_on_rounded
 from cxr_models.records.splits import leave_sources_out, split_records
 from cxr_models.records.ties import components, with_shared_ids
 
@@ -83,3 +83,14 @@ def test_what_a_source_left_out_takes_along_is_counted_by_its_cause():
         with warnings.catch_warnings(action="ignore"):  # nothing but b is left to train on
             parts = [one.split for one in leave_sources_out(tied)["a"]]
         assert causes_of_leaving_out(records, parts, "a", shared_ids=shared) == expected
+
+
+@pytest.mark.parametrize("patient", ["8.39861E+35", "8,39861E+35", "2E+08", "1.2e+11"])
+def test_ids_that_a_spreadsheet_rounded_are_told(patient):
+    records = [Record(file=f"{i}.png", label="a", patient=patient) for i in range(2)]
+    assert remark_on_rounded(records).startswith(f"2 images have a patient id such as '{patient}'")
+
+
+@pytest.mark.parametrize("patient", ["", "839861", "2E08", "E+08", "P2E+08", "1.2.840.10008"])
+def test_other_ids_are_not_rounded(patient):
+    assert remark_on_rounded([Record(file="1.png", label="a", patient=patient)]) == ""

@@ -64,6 +64,17 @@ def test_values_that_headers_may_have_can_be_asked_for():
         recorded([row], where={"group": {"g1"}})
 
 
+def test_a_rule_for_uncertain_findings_is_refused_where_every_label_is_stated():
+    row = ImageRow(file="a.png", label="a", findings=(("Edema", "u"),))
+    message = "`--uncertain` is only allowed if labels .* got 'one' for a set that states each"
+    with pytest.raises(ValueError, match=message):
+        recorded([row], uncertain="one")
+    assert recorded([row], uncertain="one", priority=("Edema",)).records[0].label == "Edema"
+    unlabelled = row._replace(label="")
+    assert recorded([row, unlabelled], uncertain="one").records[1].label == "Edema"
+    assert not recorded([unlabelled._replace(view="L")], uncertain="one").records
+
+
 def test_no_choice_is_refused_if_no_image_is_there():
     rows = [ImageRow(file="", label="a")]
     assert recorded(rows, {"ward"}, where={"ward": {"n"}}, keep=("ward",)).absent == 1

@@ -211,9 +211,11 @@ def test_any_manifest_with_a_split_column_loads(tmp_path):
     assert read.select("test").paths() == [str(tmp_path / "covid/2.jpg")]
 
 
-@pytest.mark.parametrize("fractions", [(0.5, 0.5), (0.5, 0.4, 0.2), (1.2, -0.1, -0.1)])
+@pytest.mark.parametrize(
+    "fractions", [(0.5, 0.5), (0.5, 0.4, 0.2), (1.2, -0.1, -0.1), (0.0, 0.5, 0.5)]
+)
 def test_rejects_other_fractions(fractions):
-    with pytest.raises(ValueError, match="`fractions` must be three numbers"):
+    with pytest.raises(ValueError, match="`--fractions` must be three numbers"):
         split_records(make_records(10), fractions=fractions)
 
 

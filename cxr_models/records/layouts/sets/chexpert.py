@@ -30,6 +30,7 @@ FINDINGS = (
 )  # fmt: skip
 _PARTS = {"train": "train", "valid": "val", "validate": "val", "test": "test"}
 _PATH = re.compile(r"(?:(train|valid|test)/)?(patient\d+)/(study\d+)/")
+_CHEXPERT_TABLES = r"(train|valid|test|val_labels|test_labels)\.csv(\.gz)?"  # also CheXlocalize's
 _OPTIONAL = tuple(f"{name}?" for name in FINDINGS)
 
 
@@ -37,7 +38,7 @@ def _read_chexpert(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     findings = FindingsOf(FINDINGS)
     columns = ("Path", "Sex?", "Age?", "Frontal/Lateral?", "AP/PA?")
     tables: dict[str, str] = {}
-    for name in tree.tables(r"(train|valid|test|test_labels)\.csv(\.gz)?"):
+    for name in tree.tables(_CHEXPERT_TABLES):
         table = tree.opened(name)
         if "Path" not in table.header:
             continue
@@ -56,7 +57,7 @@ def _read_chexpert(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
                 file=file,
                 patient=place[2],
                 source="chexpert",
-                view="L" if side.strip() == "Lateral" else view_of(view),
+                view="L" if side == "Lateral" else view_of(view),
                 split=_PARTS.get(place[1] or "", ""),
                 study=f"{place[2]}/{place[3]}",
                 sex=sex_of(sex),
@@ -168,10 +169,10 @@ CHEXPERT = KnownSet(
     licence="Stanford University Dataset Research Use Agreement",
     citation="Irvin et al.: CheXpert, AAAI 2019",
     marks=(
-        r"(^|/)(train|valid|test|test_labels)\.csv(\.gz)?$",
+        rf"(^|/){_CHEXPERT_TABLES}$",
         r"(^|/)patient\d+/study\d+/view\d+_(frontal|lateral)\.",
     ),
-    header=(r"(train|valid|test|test_labels)\.csv(\.gz)?", ("Path",)),
+    header=(_CHEXPERT_TABLES, ("Path",)),
     read=_read_chexpert,
 )
 MIMIC_CXR_JPG = KnownSet(

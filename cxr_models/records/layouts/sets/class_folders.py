@@ -21,18 +21,22 @@ PARTS = {
     "validate": "val", "test": "test", "testing": "test",
 }  # fmt: skip
 
-_KERMANY = re.compile(r"(?:(train|val|test)/)?(NORMAL|PNEUMONIA)/([^/]+)$")
+_KERMANY = re.compile(r"(?:(train|val|test)/)?(NORMAL|PNEUMONIA)/([^/]+)$", re.IGNORECASE)
 _KERMANY_NAME = re.compile(
     r"(?P<child>person\d+)_(?P<kind>virus|bacteria)_|(?P<normal>(?:NORMAL2-)?IM-\d+)-"
-    r"|(?P<group>VIRUS|BACTERIA|NORMAL)-(?P<number>\d+)-\d+\."  # version 3 of Mendeley
+    r"|(?P<group>VIRUS|BACTERIA|NORMAL)-(?P<number>\d+)-\d+\.",  # version 3 of Mendeley
+    re.IGNORECASE,
 )
-_RADIOGRAPHY = re.compile(r"(COVID|Lung_Opacity|Normal|Viral Pneumonia)(?:/images)?/([^/]+)$")
+_RADIOGRAPHY = re.compile(
+    r"(COVID|Lung_Opacity|Normal|Viral Pneumonia)(?:/images)?/([^/]+)$", re.IGNORECASE
+)
 _RADIOGRAPHY_LABELS = {
     "COVID": "covid",
     "Lung_Opacity": "lung_opacity",
     "Normal": "normal",
     "Viral Pneumonia": "virus",
 }
+_RADIOGRAPHY_CLASSES = {name.casefold(): name for name in _RADIOGRAPHY_LABELS}
 # The files of version 4, or some of them. Folder names of version 3 alone are too common.
 _RADIOGRAPHY_MARK = (
     r"(^|/)((COVID|Lung_Opacity|Normal|Viral Pneumonia)(/images/\3-\d+\.png|\.metadata\.xlsx)"
@@ -50,7 +54,7 @@ _SOURCES_BY_URL = (
 
 def source_of_url(url: str) -> str:
     """Return the name of the set that a URL leads to; the host of the URL if no set is known."""
-    lowered = url.strip().lower()
+    lowered = url.lower()
     source = next((name for needle, name in _SOURCES_BY_URL if needle in lowered), "")
     host = urlsplit(lowered if "//" in lowered else f"//{lowered}").hostname or ""
     return source or host.removeprefix("www.")
@@ -64,7 +68,7 @@ def _read_kermany(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
         if place is None or place.groups() in places:
             continue  # the zip file contains the whole tree twice
         places.add(place.groups())
-        sick = place[2] == "PNEUMONIA"
+        sick = place[2].upper() == "PNEUMONIA"
         kind = (name_match["kind"] or name_match["group"] or "").lower() if name_match else ""
         yield ImageRow(
             file=file,
@@ -73,7 +77,7 @@ def _read_kermany(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
             if name_match
             else "",
             source="kermany",
-            split=place[1] or "",
+            split=(place[1] or "").lower(),
             findings=findings(("1" if sick else "0",)),
         )
 
@@ -84,18 +88,19 @@ def _read_radiography(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     for name in tree.tables(r".+\.metadata\.xlsx"):
         group = name.rsplit("/", 1)[-1].split(".", 1)[0].casefold()
         for file, url in tree.opened(name).rows("FILE NAME|FILENAME", "URL?"):
-            urls[group, file.strip().casefold()] = url
+            urls[group, file.casefold()] = url
     for file in tree.listing.images:
         place = _RADIOGRAPHY.search(file)
         if place is None:
             continue
         stem = place[2].rsplit(".", 1)[0].casefold()
-        url = urls.get((place[1].casefold(), stem), "")
+        group = _RADIOGRAPHY_CLASSES[place[1].casefold()]
+        url = urls.get((group.casefold(), stem), "")
         yield ImageRow(
             file=file,
-            label=_RADIOGRAPHY_LABELS[place[1]],
+            label=_RADIOGRAPHY_LABELS[group],
             source=source_of_url(url) or "covid19-radiography",
-            findings=findings.listed([place[1]]),
+            findings=findings.listed([group]),
         )
 
 

@@ -35,7 +35,7 @@ def _covidx_words(line: str, name: str) -> tuple[str, str, str, str]:
     )
     if not place:
         raise ValueError(
-            f"`{name}` must have a patient, a file and a class in each line; got {line.strip()!r}."
+            f"`{name}` must have a patient, a file and a class in each line; got {line!r}."
         )
     return words[0], " ".join(words[1:place]), words[place].lower(), " ".join(words[place + 1 :])
 
@@ -83,11 +83,11 @@ def _read_ieee8023(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
             patient=patient,
             source="ieee8023",
             view=view_of(view),
-            modality=_MODALITIES.get(modality.strip().lower(), modality),
+            modality=_MODALITIES.get(modality.lower(), modality),
             sex=sex_of(sex),
             age=age_of(age),
             date=date_of(date),
-            findings=findings.listed(path) if is_known else findings(("",) * len(names)),
+            findings=findings.listed(path if is_known else ()),
             kept=extra,
         )
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cxr_models.records.layouts.facts import ReadOptions
     from cxr_models.records.layouts.tables import Extra
     from cxr_models.records.layouts.tree import Tree
+    from cxr_models.records.layouts.values import Findings
 
 FINDINGS = (
     "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis",
@@ -45,7 +46,7 @@ def _read_nih(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     for pattern, part in ((r"train_val_list.*\.txt", "train"), (r"test_list.*\.txt", "test")):
         for name in tree.tables(pattern):
             rows = tree.opened(name, header=["file"]).rows("file")
-            split.update({image.strip(): part for (image,) in rows})
+            split.update({image: part for (image,) in rows})
     table = tree.table(r"Data_Entry_2017(_v2020)?\.csv(\.gz)?")
     columns = (
         "Image Index", "Finding Labels", "Follow-up #?", "Patient ID", "Patient Age?",
@@ -61,9 +62,16 @@ def _read_nih(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
             study=f"{patient}_{visit}" if visit else "",
             sex=sex_of(sex),
             age=age_of(age),
-            findings=findings.listed(listed(labels)),
+            findings=_found(findings, labels, table.name, image),
             kept=extra,
         )
+
+
+def _found(findings: FindingsOf, labels: str, table: str, image: str) -> Findings:
+    try:
+        return findings.listed(listed(labels))
+    except ValueError as error:
+        raise ValueError(f"{error} Correct the row of {image!r} in {table!r}.") from error
 
 
 def _patients_of_nih(tree: Tree) -> dict[str, str]:
@@ -90,7 +98,12 @@ def _read_rsna(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     classes: dict[str, list[str]] = defaultdict(list)
     for name in tree.tables(r"stage_2_detailed_class_info\.csv(\.gz)?"):
         for image, group in tree.opened(name).rows("patientId", "class"):
-            classes[image].append(group.strip())
+            if group not in _RSNA_LABELS:
+                raise ValueError(
+                    f"`{name}` must have a class of {', '.join(_RSNA_LABELS)} in each row; got "
+                    f"{group!r} for {image!r}."
+                )
+            classes[image].append(group)
     patients = _patients_of_nih(tree)
     for image, values in targets.items():
         target, group = rule(values), first(classes.get(image, []))
@@ -98,8 +111,8 @@ def _read_rsna(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
         plain = "lung_opacity" if target == PRESENT else "no_lung_opacity"
         file = tree.by_stem(image)
         yield ImageRow(
-            file="" if re.search(RSNA.unlabelled, file) else file,
-            label=_RSNA_LABELS.get(group, plain),
+            file="" if re.search(RSNA.unlabelled, file, re.IGNORECASE) else file,
+            label=_RSNA_LABELS[group] if group else plain,
             patient=patients.get(image, image),
             source="nih" if image in patients else "rsna",
             findings=findings((target, normal)),
@@ -114,8 +127,8 @@ def _read_siim(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     extras: dict[str, Extra] = {}
     table = tree.table(r"(stage_2_train|train-rle)\.csv(\.gz)?")
     for (image, pixels), extra in table.rows_and_extra("ImageId", "EncodedPixels"):
-        values[image.strip()].append(ABSENT if pixels.strip() in ("-1", "") else PRESENT)
-        extras.setdefault(image.strip(), extra)
+        values[image].append(ABSENT if pixels in ("-1", "") else PRESENT)
+        extras.setdefault(image, extra)
     for image, rows in values.items():
         yield ImageRow(
             file=tree.by_stem(image),

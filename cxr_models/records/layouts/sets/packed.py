@@ -99,7 +99,7 @@ def _read_medmnist(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
             f"`SOURCE` must hold one file of MedMNIST; got {', '.join(names)}. Index a folder of "
             "its own for each."
         )
-    stem = names[0].rsplit("/", 1)[-1].removesuffix(".npz")
+    stem = names[0].rsplit("/", 1)[-1].lower().removesuffix(".npz")
     chest = stem.startswith("chest")
     findings = FindingsOf(_CHEST if chest else ("Pneumonia",))
     with zipfile.ZipFile(tree.root / names[0]) as arrays:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _PADCHEST_YEAR = 2017  # year of the set, for rows without a date
 _VINDR_SAME = {"Other disease": "Other diseases"}  # {name in the test table: name in train}
+_NOT_INDEXED = "No Indexing"  # instead of terms, in reports that nobody indexed
 _OPEN_I_ID = re.compile(r"^CXR(\d+)_(?:\d+_)?")  # CXR1_1_IM-0001-3001 or CXR1_IM-0001-3001
 
 
@@ -38,10 +39,8 @@ def _read_padchest(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
         "ImageID", "Labels", "PatientID", "StudyID", "StudyDate_DICOM?", "PatientBirth?",
         "PatientSex_DICOM?", "Projection?", "Modality_DICOM?", "Manufacturer_DICOM?",
     )  # fmt: skip
-    unknown = findings(("",) * len(names))
     for cells, extra in table.rows_and_extra(*columns):
         image, labels, patient, study, date, born, sex, view, modality, maker = cells
-        words = _words(labels)
         year = int(date[:4]) if re.match(r"\d{4}", date) else _PADCHEST_YEAR
         yield ImageRow(
             file=tree.by_name(image),
@@ -54,13 +53,13 @@ def _read_padchest(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
             age=age_in(year, born),
             manufacturer=maker,
             date=date_of(date),
-            findings=findings.listed(words) if words else unknown,
+            findings=findings.listed(_words(labels)),
             kept=extra,
         )
 
 
 def _words(labels: str) -> list[str]:
-    return [] if labels.strip().lower() in ("", "nan") else listed(labels)
+    return [] if labels.lower() in ("", "nan") else listed(labels)
 
 
 def _read_vindr(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
@@ -77,7 +76,7 @@ def _read_vindr(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     same = dict.fromkeys(_VINDR_SAME.get(name, name) for header in names for name in header)
     findings = FindingsOf(tuple(same))
     for table, header in zip(tables, names, strict=True):
-        part = "test" if "test" in table.rsplit("/", 1)[-1] else "train"
+        part = "test" if "test" in table.rsplit("/", 1)[-1].lower() else "train"
         rows: dict[str, list[tuple[str, ...]]] = defaultdict(list)
         for image, *cells in tree.opened(table).rows("image_id", *header):
             rows[image].append(tuple(map(finding_of, cells)))
@@ -120,7 +119,7 @@ def _read_open_i(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
     problems: dict[str, list[str]] = {}
     for table in tree.tables(r"indiana_reports\.csv"):
         for uid, cell in tree.opened(table).rows("uid", "Problems"):
-            problems[uid] = listed(cell, ";")
+            problems[uid] = [word for word in listed(cell, ";") if word != _NOT_INDEXED]
     images = [(uid, tree.by_name(file), view) for uid, file, view in views.values()]
     reports = [name for name in tree.tables(r"\d+\.xml")]
     if reports:
@@ -146,9 +145,9 @@ def _open_i_reports(
             report = ElementTree.parse(tree.root / name).getroot()
         except ElementTree.ParseError as error:
             raise ValueError(f"`{name}` must be a report in XML; got {error}.") from error
-        uid = name.rsplit("/", 1)[-1].removesuffix(".xml")
+        uid = name.rsplit("/", 1)[-1][: -len(".xml")]
         terms = [(term.text or "").split("/", 1)[0].strip() for term in report.iter("major")]
-        problems[uid] = [term for term in dict.fromkeys(terms) if term]
+        problems[uid] = [term for term in dict.fromkeys(terms) if term not in ("", _NOT_INDEXED)]
         for image in report.iter("parentImage"):
             image_id = image.get("id", "")
             # DICOM files and the tables of Kaggle use the short form.

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from cxr_models.records.layouts.facts import ReadOptions
     from cxr_models.records.layouts.tree import Tree
 
-_NLM_NAME = re.compile(r"((?:MCU|CHN)CXR_\d+)_([01])\.png$")
-_MASKS = r"(^|/)(ManualMask|masks?)/|_mask\.png$"
+_NLM_NAME = re.compile(r"((?:MCU|CHN)CXR_\d+)_([01])\.png$", re.IGNORECASE)
+_MASKS = r"(?i)(^|/)(ManualMask|masks?)/|_mask\.png$"
 _TBX_MARK = r"(^|/)TBX11K_(train|val|trainval)\.json$"
-_TBX_FOLDER = re.compile(r"(?:^|/)(health|sick|tb)/([^/]+)$")
+_TBX_FOLDER = re.compile(r"(?:^|/)(health|sick|tb)/([^/]+)$", re.IGNORECASE)
 _TBX_LABELS = {"health": "normal", "sick": "sick", "tb": "tb"}
 _TBX_FINDINGS = (
     "Tuberculosis", "Sick but no tuberculosis", "Healthy", "ActiveTuberculosis",
@@ -27,9 +27,9 @@ _TBX_FINDINGS = (
 
 
 def _clinical_readings(tree: Tree, prefix: str) -> dict[str, str]:
-    """Return the clinical readings of a set by image name, each as one line of text."""
+    """Return the clinical readings of a set by image name in capitals, each as one line."""
     return {
-        name.rsplit("/", 1)[-1][:-4]: " ".join(
+        name.rsplit("/", 1)[-1][:-4].upper(): " ".join(
             (tree.root / name).read_text(encoding="utf-8", errors="replace").split()
         )
         for name in tree.tables(rf"{prefix}_\d+_[01]\.txt")
@@ -41,16 +41,19 @@ def _read_nlm(tree: Tree, *, prefix: str, source: str, view: str) -> Iterator[Im
     readings = _clinical_readings(tree, prefix)
     for file in tree.listing.images:
         match = _NLM_NAME.search(file)
-        if match is None or not match[1].startswith(prefix) or re.search(_MASKS, file):
+        if match is None or re.search(_MASKS, file):
+            continue
+        patient = match[1].upper()
+        if not patient.startswith(prefix):
             continue
         # "Patient's Sex: F Patient's Age: 027Y normal", or "male 45yrs bilateral PTB"
-        reading = readings.get(f"{match[1]}_{match[2]}", "")
+        reading = readings.get(f"{patient}_{match[2]}", "")
         sex = re.search(r"\b(male|female|[MF])\b", reading, re.IGNORECASE)
         age = re.search(r"\b(\d+)\s*([ymwd]?)", reading, re.IGNORECASE)
         yield ImageRow(
             file=file,
             label="tb" if match[2] == "1" else "normal",
-            patient=match[1],
+            patient=patient,
             source=source,
             view=view,
             sex=sex_of(sex[1]) if sex else "",
@@ -68,14 +71,17 @@ def _read_shenzhen(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
 
 
 def _tbx_annotations(tree: Tree) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Return the parts and the box categories by file name, from the COCO files."""
+    """Return the parts and the box categories by file name in lower case, from the COCO files."""
     parts: dict[str, str] = {}
     kinds: dict[str, set[str]] = {}
     for part in ("train", "val"):
         for name in tree.tables(rf"TBX11K_{part}\.json")[:1]:
             coco = json.loads((tree.root / name).read_bytes())
             names = {entry["id"]: entry["name"] for entry in coco["categories"]}
-            files = {entry["id"]: entry["file_name"].rsplit("/", 1)[-1] for entry in coco["images"]}
+            files = {
+                entry["id"]: entry["file_name"].rsplit("/", 1)[-1].lower()
+                for entry in coco["images"]
+            }
             parts.update(dict.fromkeys(files.values(), part))
             for box in coco["annotations"]:
                 kinds.setdefault(files[box["image_id"]], set()).add(names[box["category_id"]])
@@ -89,7 +95,7 @@ def _read_tbx11k(tree: Tree, options: ReadOptions) -> Iterator[ImageRow]:
         place = _TBX_FOLDER.search(file)
         if place is None:
             continue
-        group, name = place.groups()
+        group, name = place[1].lower(), place[2].lower()
         group_findings = {
             "tb": "Tuberculosis",
             "sick": "Sick but no tuberculosis",

@@ -47,6 +47,17 @@ def test_tables_are_packed_or_not_with_any_line_ends(tmp_path, name, end):
     assert list(made.rows("id", "place")) == [("1", "Malmö"), ("2", "Århus")]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_cells_are_separated_as_the_first_line_shows(tmp_path, delimiter):
+    data = f'a{delimiter}"b; c, d"\n1{delimiter}"2; 3, 4"\n'
+    assert list(table(tmp_path, data.encode()).rows("a", "b; c, d")) == [("1", "2; 3, 4")]
+
+
+def test_blanks_around_cells_and_rows_without_a_value_are_left_out(tmp_path):
+    made = table(tmp_path, b"a,b\n 1 ,x y\n,\n\n2,\n")
+    assert list(made.rows("a", "b")) == [("1", "x y"), ("2", "")]
+
+
 def test_a_table_without_header_and_one_with_lines_before_it(tmp_path):
     assert list(table(tmp_path, b"x\ny\n", header=["file"]).rows("file")) == [("x",), ("y",)]
     assert list(table(tmp_path, b"made by\na\n1\n", skip=1).rows("a")) == [("1",)]
@@ -68,6 +79,8 @@ def test_workbooks_are_read_by_their_first_sheet(tmp_path):
     ]
     made = Table(path, "t.xlsx")
     assert next(made.rows("URL", "FILE NAME")) == ("https://a.b/?c&d", "COVID-1")
+    xlsx(path, ("FILE NAME", "URL"), ("COVID-1", ""), ("COVID-2", "https://a.b"))
+    assert next(Table(path, "t.xlsx").rows("URL", "FILE NAME")) == ("", "COVID-1")
     path.write_bytes(b"PK\x03\x04 not really")
     with pytest.raises(ValueError, match=r"`t\.xlsx` must be a workbook of Excel"):
         read_xlsx(path)

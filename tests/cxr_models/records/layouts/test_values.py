@@ -36,7 +36,14 @@ def test_equal_rows_share_their_findings():
     assert first == (("A", "1"), ("B", ""))
     assert findings(("1.0", "")) is first
     assert findings(("1", "0"))[0] == first[0]
-    assert findings.listed(["B", "C"]) == (("A", "0"), ("B", "1"))
+
+
+def test_findings_that_are_listed_are_present_and_no_list_says_nothing():
+    findings = FindingsOf(("A", "B"))
+    assert findings.listed(["B"]) == (("A", "0"), ("B", "1"))
+    assert findings.listed([]) == (("A", ""), ("B", ""))
+    with pytest.raises(ValueError, match=r"a finding must be one of A, B; got 'C'\."):
+        findings.listed(["B", "C"])
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,13 @@ def text(path, *lines, end="\n", encoding="utf-8"):
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
 
 
+def replace(path, old, new):
+    """Replace the only place of a text in a file."""
+    data = path.read_text()
+    assert data.count(old) == 1, (old, data)
+    path.write_text(data.replace(old, new))
+
+
 def xlsx(path, *rows):
     """Write a workbook with one sheet, words in the table of shared strings as Excel does."""
     words = sorted({cell for row in rows for cell in row})

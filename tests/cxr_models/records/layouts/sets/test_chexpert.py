@@ -7,7 +7,7 @@ from cxr_models.records.choices import Choices
 from cxr_models.records.examine import read_headers
 from cxr_models.records.labels import remark_on_blanks
 from tests.cxr_models.records.trees import chexpert as trees
-from tests.cxr_models.records.trees.files import image
+from tests.cxr_models.records.trees.files import image, text
 from tests.cxr_models.records.trees.reading import columns_of, present, read, reasons
 
 
@@ -223,6 +223,21 @@ def test_the_other_form_of_an_image_that_is_used_is_a_second_copy(tmp_path):
     assert [one.reason for one in read(tmp_path)[1].skipped if "copy" in one.reason] == [
         f"a second copy of {used}"
     ] * 2
+
+
+def test_val_and_test_of_chexlocalize_are_images_of_chexpert(tmp_path):
+    header = "Path," + ",".join(trees.FINDINGS)
+    found = trees.cells(Edema="1.0")
+    for part, path in (("val", "CheXpert-v1.0/valid"), ("test", "test")):
+        patient = f"patient64{len(part)}41/study1/view1_frontal.jpg"
+        image(tmp_path / "CheXpert" / part / patient, len(part))
+        text(tmp_path / f"CheXpert/{part}_labels.csv", header, f"{path}/{patient},{found}")
+    name, index = read(tmp_path, official_split=True)
+    assert name == "chexpert"
+    assert sorted(columns_of(index, "file", "label", "split")) == [
+        ("CheXpert/test/patient64441/study1/view1_frontal.jpg", "Edema", "test"),
+        ("CheXpert/val/patient64341/study1/view1_frontal.jpg", "Edema", "val"),
+    ]
 
 
 def test_chexpert_that_lies_there_twice_with_its_tables_is_read_once(tmp_path):

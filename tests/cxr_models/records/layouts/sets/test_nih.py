@@ -3,6 +3,7 @@ import json
 import pytest
 
 from tests.cxr_models.records.trees import nih as trees
+from tests.cxr_models.records.trees.files import replace
 from tests.cxr_models.records.trees.reading import columns_of, present, read, reasons
 
 
@@ -41,6 +42,20 @@ def test_nih_under_common_names_and_by_one_finding(tmp_path):
     ]  # fmt: skip
 
 
+def test_an_image_of_nih_without_labels_is_unknown_and_other_labels_are_refused(tmp_path):
+    trees.nih(tmp_path)
+    table = tmp_path / "Data_Entry_2017.csv"
+    replace(table, "00000013_006.png,Pneumonia,", "00000013_006.png,,")
+    record = read(tmp_path)[1].records[-1]
+    assert (record.label, {value for _, value in record.findings}) == ("unknown", {""})
+    replace(table, "00000013_006.png,,", "00000013_006.png,Pneumonia|Pneumonitis,")
+    message = (
+        r"got 'Pneumonitis'\. Correct the row of '00000013_006\.png' in 'Data_Entry_2017\.csv'"
+    )
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path)
+
+
 @pytest.fixture
 def dicom_set(tmp_path):
     pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
@@ -70,6 +85,13 @@ def test_rsna_has_one_record_for_each_image_however_many_boxes(dicom_set):
     ]
     assert reasons(index) == {"the set gives it no label": 1}
     assert all(one.is_intended() for one in index.skipped)
+
+
+def test_another_class_of_rsna_is_refused(dicom_set):
+    folder = dicom_set(trees.rsna)
+    replace(folder / "stage_2_detailed_class_info.csv", ",Normal", ",normal")
+    with pytest.raises(ValueError, match=r"must have a class of Normal, No .* got 'normal' for"):
+        read(folder)
 
 
 def test_rsna_names_the_patients_of_nih_where_the_mapping_lies_beside(dicom_set):

@@ -3,7 +3,7 @@ import gzip
 import pytest
 
 from tests.cxr_models.records.trees import readers as trees
-from tests.cxr_models.records.trees.files import image, text
+from tests.cxr_models.records.trees.files import image, replace, text
 from tests.cxr_models.records.trees.reading import columns_of, present, read, reasons
 
 
@@ -121,6 +121,20 @@ def test_open_i_is_read_by_its_tables_or_its_reports(tmp_path, tree, folder, for
     ]
     assert present(index.records[1])[0] == ["Cardiomegaly", "Pulmonary Artery"]
     assert reasons(index) == {"view L not asked for": 1}
+
+
+@pytest.mark.parametrize("terms", ["No Indexing", ""])
+@pytest.mark.parametrize("tree", [trees.open_i_kaggle, trees.open_i])
+def test_reports_of_open_i_that_nobody_indexed_say_nothing(tmp_path, tree, terms):
+    tree(tmp_path)
+    if tree is trees.open_i:
+        replace(tmp_path / "ecgen-radiology/36.xml", "Opacity/lung/base/left", terms)
+    else:
+        replace(tmp_path / "indiana_reports.csv", "/lung/base/left,Opacity", f",{terms}")
+    record = read(tmp_path)[1].records[-1]
+    assert (record.label, record.patient) == ("unknown", "36")
+    assert {name for name, _ in record.findings} == {"Cardiomegaly", "Pulmonary Artery", "normal"}
+    assert {value for _, value in record.findings} == {""}
 
 
 def test_open_i_without_tables_tells_no_views(tmp_path):
