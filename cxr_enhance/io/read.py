@@ -189,7 +189,7 @@ def read_if_image(path: str | os.PathLike[str], options: ReadOptions) -> bytes |
         If the file cannot be read.
     """
     with open(path, "rb", buffering=0) as file:
-        content = FileBytes(file) if file.seekable() else b""
+        content = FileBytes.of(file) if file.seekable() else b""
         if not len(content):  # a pipe, or a file such as /proc's, whose size is 0
             data = file.readall()
             return data if image_format(data[:HEAD_BYTES]) else None

@@ -22,6 +22,7 @@ from cxr_enhance.io.dicom.windowing import (
     shown_bits,
     with_window,
 )
+from cxr_enhance.io.options import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,9 +178,12 @@ def _compare(elements: Elements, pixels: View, header: DicomHeader) -> None:
     if holds_fragments(elements):
         data = first_bytes(pixels)
         _, syntax = corrected_header(data, code_stream(data), header, elements.notes)
-        if is_unusual and syntax == RLE:
-            elements.notes.append(f"High Bit {header.high_bit} of {header.bits_stored} bits stored")
-    elif is_unusual and header.samples == 1:
+        is_unseen = syntax == RLE
+    elif is_unusual and header.samples == 1 and header.height * header.width <= MAX_PIXELS:
         stored_words(elements, header, 0)
+        return
     else:
+        is_unseen = header.samples == 1
         check_native_length(len(pixels), header, elements.notes)
+    if is_unusual and is_unseen:
+        elements.notes.append(f"High Bit {header.high_bit} of {header.bits_stored} bits stored")

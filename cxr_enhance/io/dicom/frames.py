@@ -98,10 +98,8 @@ def compressed_frame(
 
 def _offsets(elements: Elements, basic: memoryview) -> tuple[int, ...]:
     extended = elements.by_tag.get(EXTENDED_OFFSETS)
-    if extended is not None:
-        table, code, size = extended.value, "Q", 8
-    else:
-        table, code, size = basic, "I", 4
+    table: View = basic if extended is None else extended.value
+    code, size = ("I", 4) if extended is None else ("Q", 8)
     return struct.unpack(f"<{len(table) // size}{code}", table[: len(table) // size * size])
 
 

@@ -112,7 +112,7 @@ class Values:
         return None if value is None else int(value)
 
     def _binary(self, tag: int, code: str) -> float | None:
-        data = self.by_tag[tag].value
+        data = self.by_tag[tag].value[: _SIZES[code]]
         if len(data) < _SIZES[code]:
             if len(data) < 2:
                 return None

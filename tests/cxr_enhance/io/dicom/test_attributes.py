@@ -159,6 +159,6 @@ def test_a_file_is_read_whole_where_one_read_gives_fewer_bytes_than_asked(tmp_pa
     path = tmp_path / "bytes"
     path.write_bytes(bytes(range(256)) * 8)
     with Slow(path) as file:
-        content = FileBytes(file)
+        content = FileBytes.of(file)
         assert content[3:1030] == path.read_bytes()[3:1030]
         assert content[2040:] == path.read_bytes()[2040:]
