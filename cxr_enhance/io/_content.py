@@ -73,6 +73,11 @@ class FileBytes:
         start, stop, _ = slice(start, stop).indices(self._size)
         return FileBytes(self._page, self._first + start, self._first + max(start, stop))
 
+    def whole_file(self) -> bytes:
+        """Read the whole file, of which this may be a part."""
+        self._page.file.seek(0)
+        return self._page.file.readall()
+
 
 Content = bytes | FileBytes
 

@@ -109,10 +109,11 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
 
     Notes
     -----
-    Only the header of a file is read: time and memory do not grow with the number of frames. There
-    is one exception: if a DICOM header states an unusual High Bit, the first frame of native pixels
-    is read too. A deflated DICOM file is inflated, to 512 MiB at most. For several DICOM frames,
-    window and rescale are those of the first frame.
+    Only the header of a file is read: time and memory do not grow with the number of frames, nor
+    memory with the lengths that a DICOM header declares. There is one exception: if a DICOM header
+    states an unusual High Bit, the first frame of native pixels is read too, unless it has more
+    than 2**28 pixels. A deflated DICOM file is inflated, to 512 MiB at most. For several DICOM
+    frames, window and rescale are those of the first frame.
 
     Examples
     --------

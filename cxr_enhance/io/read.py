@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_enhance.io import _headers
-from cxr_enhance.io._content import Cut, FileBytes, documented_errors
+from cxr_enhance.io._content import Cut, documented_errors, opened
 from cxr_enhance.io._decoders import DECODERS, undecodable
 from cxr_enhance.io._signatures import HEAD_BYTES, image_format
 from cxr_enhance.io._signatures import RULE as _RULE
@@ -21,8 +21,8 @@ from cxr_enhance.io._tiff import tiff_first_page
 from cxr_enhance.io.dicom.decode import (
     Decoded,
     StoredFrame,
+    check_declared,
     decode_dicom,
-    dicom_header,
     stored_frame,
 )
 from cxr_enhance.io.opencv import opencv_version
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from cxr_enhance.io.raw import Raw
 
 _START_BYTES = 1 << 26
-_DICOM_HEADER_BYTES = 1 << 20
-_HEAD_IN_MEMORY = 1 << 16  # bytes that `FileBytes` has read already, for the format
 
 
 def read_image(
@@ -172,7 +170,13 @@ def decode_file(path: str | os.PathLike[str], options: ReadOptions) -> Decoded:
     """
     member = member_of(path)
     try:
-        data = read_if_image(path, options) if member is None else read_member(member)
+        if member is not None:
+            return decode_image(read_member(member), options)
+        with opened(path) as content:
+            if image_format(content[:HEAD_BYTES]) == "DICOM":
+                with documented_errors():
+                    return decode_dicom(content, options)
+            data = _whole_if_image(content, options)
         return decode_image(read_start(path) if data is None else data, options)
     except ValueError as error:
         raise ValueError(f"{error} File: {os.fspath(path)!r}.") from error
@@ -184,22 +188,24 @@ def read_if_image(path: str | os.PathLike[str], options: ReadOptions) -> bytes |
     Raises
     ------
     ValueError
-        If its header declares more pixels than `options` allow; only the header is read then.
+        If its header declares more pixels than `options` allow, or the header of a DICOM file is
+        damaged or that of no image; only the header is read then.
     OSError
         If the file cannot be read.
     """
-    with open(path, "rb", buffering=0) as file:
-        content = FileBytes.of(file) if file.seekable() else b""
-        if not len(content):  # a pipe, or a file such as /proc's, whose size is 0
-            data = file.readall()
-            return data if image_format(data[:HEAD_BYTES]) else None
-        name = image_format(content[:HEAD_BYTES])
-        if name is None:
-            return None
-        with documented_errors():
-            _check_declared(content, name, options)
-        file.seek(0)
-        return file.readall()
+    with opened(path) as content:
+        return _whole_if_image(content, options)
+
+
+def _whole_if_image(content: Content, options: ReadOptions) -> bytes | None:
+    name = image_format(content[:HEAD_BYTES])
+    if name is None:
+        return None
+    if isinstance(content, bytes):  # of a pipe
+        return content
+    with documented_errors():
+        _check_declared(content, name, options)
+    return content.whole_file()
 
 
 def is_image_file(path: str) -> bool:
@@ -212,18 +218,11 @@ def is_image_file(path: str) -> bool:
 
 
 def _check_declared(content: Content, name: str, options: ReadOptions) -> None:
-    """Refuse a file whose header can be read and declares too many pixels."""
-    if name != "DICOM":
+    """Refuse a file whose header declares too many pixels, and a DICOM file without an image."""
+    if name == "DICOM":
+        check_declared(content, options)
+    else:
         _check_size(content, name, options)
-        return
-    # For a small file whose header is longer, it costs less to read all of it than to read its
-    # header twice.
-    is_large = len(content) > _START_BYTES
-    try:
-        header, _ = dicom_header(content[: _DICOM_HEADER_BYTES if is_large else _HEAD_IN_MEMORY])
-    except Exception:  # the header is damaged or longer: `decode_image` checks it again
-        return
-    options.check_size("DICOM image", _headers.Size(header.width, header.height))
 
 
 def read_start(path: str | os.PathLike[str]) -> bytes:

@@ -75,13 +75,14 @@ class StoredFrame(NamedTuple):
         return low + (high - low) * ends[0] / levels, low + (high - low) * ends[1] / levels
 
 
-def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
+def decode_dicom(data: Content, options: ReadOptions) -> Decoded:
     """Decode one frame of the content of a DICOM file.
 
     Parameters
     ----------
-    data : bytes
-        The file, with or without its preamble of 128 bytes; the preamble is ignored.
+    data : bytes or FileBytes
+        The file, with or without its preamble of 128 bytes; the preamble is ignored. Of an open
+        file, the header is read, and of native pixels only the frame.
     options : ReadOptions
         VOI transform or window, frame, and largest number of pixels.
 
@@ -114,12 +115,9 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     return shown_frame(stored_frame(data, options), options)
 
 
-def stored_frame(data: bytes, options: ReadOptions) -> StoredFrame:
+def stored_frame(data: Content, options: ReadOptions) -> StoredFrame:
     """Decode one frame of the content of a DICOM file without any transform; see `decode_dicom`."""
-    elements = read_elements(data, options.frame)
-    check_holds_image(elements)
-    header = read_header(elements)
-    options.check_size("DICOM image", Size(header.width, header.height))
+    elements, header = _checked_header(data, options)
     notes = elements.notes
     if options.frame >= header.frames:
         raise ValueError(
@@ -129,6 +127,25 @@ def stored_frame(data: bytes, options: ReadOptions) -> StoredFrame:
         notes.append(f"frame {options.frame} of {header.frames}, counted from 0")
     words, header, decoder = stored_words(elements, header, options.frame)
     return StoredFrame(words, header, decoder, tuple(notes))
+
+
+def check_declared(data: Content, options: ReadOptions) -> None:
+    """Refuse a DICOM file by its header, as `decode_dicom` does; no pixel is read.
+
+    Raises
+    ------
+    ValueError
+        As `decode_dicom`.
+    """
+    _checked_header(data, options)
+
+
+def _checked_header(data: Content, options: ReadOptions) -> tuple[Elements, DicomHeader]:
+    elements = read_elements(data, options.frame)
+    check_holds_image(elements)
+    header = read_header(elements)
+    options.check_size("DICOM image", Size(header.width, header.height))
+    return elements, header
 
 
 def shown_frame(frame: StoredFrame, options: ReadOptions) -> Decoded:

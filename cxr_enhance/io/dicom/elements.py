@@ -40,6 +40,7 @@ _TOO_MANY = f"{RULE}; got a DICOM file of more than {_MOST_ELEMENTS} elements."
 _DEEPEST = 100
 _MOST_INFLATED, _INFLATED_AT_ONCE = 1 << 29, 1 << 20
 _LONGEST_UID = 64
+_DELIMITER_BYTES = 8  # all that an empty sequence of undefined length has
 
 View = memoryview | FileBytes
 """The content of a file, or a part of it, that is read already, or that slicing reads."""
@@ -227,6 +228,9 @@ class Walk:
         item = self.item(sequence)
         if item is not None:
             self.elements.tables[tag] = item
+        elif len(sequence) > _DELIMITER_BYTES:
+            name = "VOI" if tag == VOI_LUT else "Modality"
+            self.elements.notes.append(f"{name} LUT damaged; left out")
 
     def take_group(self, sequence: View, index: int) -> bool:
         """Copy rescale and VOI of one item of functional groups to the top level."""

@@ -146,14 +146,17 @@ def _native_frame_size(header: DicomHeader) -> int:
 
 def _native_frame(pixels: View, vr: str, header: DicomHeader, frame: int) -> Image:
     size = _native_frame_size(header)
-    if len(pixels) < (frame + 1) * size:
+    part: bytes | memoryview | bytearray = b""
+    if (frame + 1) * size <= len(pixels):
+        is_swapped = header.bits_allocated == 8 and is_big_endian(header) and vr == "OW"
+        part = native_bytes(pixels, frame * size, size, swapped=is_swapped)
+    if len(part) < size:  # a file that is cut while it is read gives fewer bytes
+        there = frame * size + len(part) if part else len(pixels)
         raise ValueError(
             f"{RULE}; got a DICOM file whose pixel data are short: {header.frames} frames of "
             f"{header.width} x {header.height} pixels need {header.frames * size} bytes, "
-            f"{len(pixels)} are there."
+            f"{there} are there."
         )
-    is_swapped = header.bits_allocated == 8 and is_big_endian(header) and vr == "OW"
-    part = native_bytes(pixels, frame * size, size, swapped=is_swapped)
     if header.bits_allocated == 8:
         return np.frombuffer(part, np.uint8)
     words16 = np.frombuffer(part, ">u2" if is_big_endian(header) else "<u2")

@@ -76,6 +76,17 @@ def test_a_table_shorter_than_declared_ends_with_its_last_entry():
     assert "VOI LUT of 4096 entries, 3000 are there" in notes
 
 
+@pytest.mark.parametrize(("tag", "name"), [(0x00283000, "Modality LUT"), (0x00283010, "VOI LUT")])
+def test_a_sequence_of_no_items_is_no_table_and_noted_unless_it_is_empty(tag, name):
+    whole = saved(data_set(RAMP, bits=12))
+    place = whole.index(b"\xe0\x7f\x10\0")
+    empty = element(tag, "SQ", b"\xfe\xff\xdd\xe0\0\0\0\0", 0xFFFFFFFF)
+    for sequence in (element(tag, "SQ", b""), empty, element(tag, "SQ", bytes(80))):
+        image, notes = read_with_notes(whole[:place] + sequence + whole[place:])
+        assert_same_image(image, RAMP)
+        assert (f"{name} damaged; left out" in notes) == (sequence[12:] == bytes(80))
+
+
 ENTRIES = np.arange(3000) * 20
 
 
