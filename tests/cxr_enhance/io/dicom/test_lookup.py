@@ -18,6 +18,7 @@ from cxr_enhance.io.dicom.decode import decode_dicom  # noqa: E402
 from cxr_enhance.io.options import ReadOptions  # noqa: E402
 from tests.helpers.dicom_files import (  # noqa: E402
     data_set,
+    element,
     lut_item,
     read_with_notes,
     saved,
