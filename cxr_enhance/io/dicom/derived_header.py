@@ -217,14 +217,12 @@ def _keep_overlays(
             continue
         size = tuple(overlay[group, place].value if (group, place) in overlay else None
                      for place in (_ROWS, _COLUMNS))  # fmt: skip
-        bits, position = (overlay[group, place].value if (group, place) in overlay else None
-                          for place in (_BITS, _POSITION))  # fmt: skip
+        position = overlay[group, _POSITION].value if (group, _POSITION) in overlay else None
         if (
             stored is not None
             and size == stored.words.shape
-            and bits == stored.header.bits_allocated
             and isinstance(position, int)
-            and _is_spare(position, stored.header)
+            and _is_overlay(position, stored.header)
         ):
             drawn = (stored.words >> position) & 1
             packed = np.packbits(drawn.astype(np.uint8).reshape(-1), bitorder="little").tobytes()
@@ -240,7 +238,7 @@ def _keep_overlays(
         notes.append(f"overlay ({group:04X},xxxx) left out, as {why}")
 
 
-def _is_spare(position: int, header: DicomHeader) -> bool:
-    """Return whether a bit of the stored words lies outside the stored bits."""
+def _is_overlay(position: int, header: DicomHeader) -> bool:
+    """Return whether a bit of the stored words holds an overlay, and not the image."""
     is_stored = header.high_bit - header.bits_stored < position <= header.high_bit
-    return 0 <= position < header.bits_allocated and not is_stored
+    return not is_stored and position >= 0 and bool(header.overlay_bits >> position & 1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxr_enhance.io._signatures import RULE
-from cxr_enhance.io.dicom.elements import EXPLICIT_BIG
+from cxr_enhance.io.dicom.elements import EXPLICIT_BIG, tag_text
 from cxr_enhance.io.dicom.grayscale import Window, read_grayscale, stored_range
 from cxr_enhance.io.dicom.lookup import Table
 from cxr_enhance.io.dicom.values import Values
@@ -102,7 +102,7 @@ def read_header(elements: Elements) -> DicomHeader:
         bits_stored=stored,
         high_bit=high,
         signed=signed,
-        overlay_bits=_overlay_bits(values, allocated),
+        overlay_bits=_overlay_bits(values, allocated, range(high + 1 - stored, high + 1)),
         modality=values.text(_MODALITY),
         view=values.text(_VIEW),
         laterality=values.text(_IMAGE_LATERALITY) or values.text(_LATERALITY),
@@ -117,22 +117,27 @@ def _pixel_spacing(values: Values) -> tuple[float, float] | None:
     return next((spacing for spacing in spacings if spacing is not None), None)
 
 
-def _overlay_bits(values: Values, allocated: int) -> int:
+def _overlay_bits(values: Values, allocated: int, stored: range) -> int:
     """Return a mask of the bits of a word that hold overlays instead of the image.
 
-    Overlay Bits Allocated is that of the image for these overlays, and 1 for overlays with data of
-    their own. Some de-identifiers remove the data of an overlay only; no bit of a word holds it.
+    These overlays have no Overlay Data. Their Overlay Bits Allocated must be that of the image, but
+    may be wrong. Some de-identifiers remove the data of other overlays, whose Overlay Bits
+    Allocated is 1 and whose Overlay Bit Position is 0; no bit of a word holds them.
     """
     bits = 0
     for group in range(0x6000, 0x6020, 2):
         position = values.number(group << 16 | 0x0102)
-        if (
-            position is not None
-            and position < allocated
-            and values.number(group << 16 | 0x0100) == allocated
-            and group << 16 | 0x3000 not in values.by_tag
-        ):
-            bits |= 1 << position
+        if position is None or position >= allocated or group << 16 | 0x3000 in values.by_tag:
+            continue
+        stated = values.number(group << 16 | 0x0100)
+        if stated != allocated:
+            if position == 0 or position in stored:
+                continue
+            values.note(
+                f"overlay {tag_text(group << 16)} in bit {position} of the pixels, with Overlay "
+                f"Bits Allocated {'missing' if stated is None else stated}; taken as {allocated}"
+            )
+        bits |= 1 << position
     return bits
 
 

@@ -119,11 +119,13 @@ def with_overlays(pixels, bits, *positions):
 @pytest.mark.parametrize("syntax", [uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.JPEGLossless])
 @pytest.mark.parametrize("pixels", [GRAY12, SIGNED12, GRAY12 >> 4])
 @pytest.mark.parametrize("positions", [(12,), (14,), (12, 13)])
+@pytest.mark.parametrize("allocated", [16, 1])
 def test_overlays_in_losslessly_compressed_words_are_ignored_as_in_native_words(
-    syntax, pixels, positions
+    syntax, pixels, positions, allocated
 ):
     bits = int(pixels.max()).bit_length() + (pixels.dtype.kind == "i")
     ds, words = with_overlays(pixels, bits, *positions)
+    ds[0x60000100].value = allocated
     native, _ = read_with_notes(saved(ds))
     frame = {
         uid.JPEGLSLossless: lambda: near_lossless(words, 0),
@@ -132,7 +134,8 @@ def test_overlays_in_losslessly_compressed_words_are_ignored_as_in_native_words(
     }[syntax]()
     image, notes = read_with_notes(saved(ds, syntax, [frame]))
     assert_same_image(image, native)
-    assert not notes
+    assert bool(notes) == (allocated == 1)
+    assert "bits outside" not in notes
 
 
 def test_overlays_in_words_that_may_be_lossy_are_clipped():
