@@ -212,8 +212,11 @@ def _keep_overlays(
     """
     for group in _OVERLAY_GROUPS:
         overlay = data_set.group_dataset(group)
-        is_embedded = (group, _DATA) not in overlay
-        if not len(overlay) or not (is_resized or is_embedded):
+        has_data = (group, _DATA) in overlay and bool(overlay[group, _DATA].value)
+        if not len(overlay):
+            continue
+        if has_data and not is_resized:
+            _describe_own_data(data_set, group)
             continue
         size = tuple(overlay[group, place].value if (group, place) in overlay else None
                      for place in (_ROWS, _COLUMNS))  # fmt: skip
@@ -226,9 +229,8 @@ def _keep_overlays(
         ):
             drawn = (stored.words >> position) & 1
             packed = np.packbits(drawn.astype(np.uint8).reshape(-1), bitorder="little").tobytes()
-            data_set.add_new((group, _BITS), "US", 1)
-            data_set.add_new((group, _POSITION), "US", 0)
             data_set.add_new((group, _DATA), "OW", packed + b"\0" * (len(packed) % 2))
+            _describe_own_data(data_set, group)
             continue
         for element in list(overlay):
             del data_set[element.tag]
@@ -236,6 +238,12 @@ def _keep_overlays(
             "the image was resized" if is_resized else "the file has no data of it that can be read"
         )
         notes.append(f"overlay ({group:04X},xxxx) left out, as {why}")
+
+
+def _describe_own_data(data_set: Any, group: int) -> None:
+    """State that an overlay has data of its own; otherwise it would be read from the pixels."""
+    data_set.add_new((group, _BITS), "US", 1)
+    data_set.add_new((group, _POSITION), "US", 0)
 
 
 def _is_overlay(position: int, header: DicomHeader) -> bool:

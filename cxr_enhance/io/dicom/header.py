@@ -127,7 +127,8 @@ def _overlay_bits(values: Values, allocated: int, stored: range) -> int:
     bits = 0
     for group in range(0x6000, 0x6020, 2):
         position = values.number(group << 16 | 0x0102)
-        if position is None or position >= allocated or group << 16 | 0x3000 in values.by_tag:
+        data = values.by_tag.get(group << 16 | 0x3000)
+        if position is None or position >= allocated or (data is not None and len(data.value)):
             continue
         stated = values.number(group << 16 | 0x0100)
         if stated != allocated:

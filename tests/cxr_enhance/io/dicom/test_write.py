@@ -255,6 +255,25 @@ def test_an_overlay_below_left_justified_values_gets_data_of_its_own():
     assert not notes
 
 
+def test_empty_overlay_data_are_none():
+    drawn_over = GRAY12 > 2000
+    ds = data_set(GRAY12 | (drawn_over.astype(np.uint16) << 13), bits=12)
+    described_overlay(ds, 13).add_new(0x60003000, "OW", b"")
+    derived, notes = derive(saved(ds))
+    assert_same_image(derived.overlay_array(0x6000), drawn_over.astype(np.uint8))
+    assert not notes
+    assert_same_image(read_with_notes(saved(ds))[0], GRAY12)
+
+
+def test_an_overlay_with_data_of_its_own_never_names_a_bit_of_the_new_pixels():
+    ds = described_overlay(data_set(GRAY12, bits=12), 13)
+    ds.add_new(0x60003000, "OW", bytes(range(117)) * 2)
+    derived, notes = derive(saved(ds))
+    assert (derived[0x60000100].value, derived[0x60000102].value) == (1, 0)
+    assert derived[0x60003000].value == bytes(range(117)) * 2
+    assert not notes
+
+
 def test_an_overlay_with_data_of_its_own_stays():
     ds = described_overlay(data_set(GRAY12, bits=12), 0)
     ds[0x60000100].value = 1
