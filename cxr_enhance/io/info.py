@@ -56,7 +56,8 @@ class ImageInfo:
         Millimetres from one row to the next and from one column to the next: PixelSpacing, else
         ImagerPixelSpacing, else NominalScannedPixelSpacing.
     notes : tuple of str
-        Problems of the header that were tolerated.
+        Problems of the header that were tolerated; and why the pixels cannot be decoded, where they
+        contradict the header.
     """
 
     format: str

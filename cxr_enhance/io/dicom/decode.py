@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.io._headers import Size
 from cxr_enhance.io._signatures import RULE
-from cxr_enhance.io.dicom.codec import RLE, code_stream, corrected_header
+from cxr_enhance.io.dicom.codec import RLE, check_stream, code_stream, corrected_header
 from cxr_enhance.io.dicom.elements import read_elements
 from cxr_enhance.io.dicom.frames import first_bytes, holds_fragments
 from cxr_enhance.io.dicom.grayscale import rescaled_range, stored_range
@@ -182,10 +181,12 @@ def dicom_header(data: Content) -> tuple[DicomHeader, list[str]]:
     header = read_header(elements)
     if elements.pixels is None:
         raise ValueError(f"{RULE}; got a DICOM file without pixel data.")
-    with contextlib.suppress(
-        ValueError
-    ):  # damaged pixels are an error of decoding, not of the header
+    try:
         _compare(elements, elements.pixels, header)
+    except ValueError as error:  # the pixels cannot be decoded, but the header can be described
+        elements.notes.append(
+            f"cannot be decoded: {str(error).rpartition('; got ')[2].rstrip('.')}"
+        )
     return header, elements.notes
 
 
@@ -194,7 +195,9 @@ def _compare(elements: Elements, pixels: View, header: DicomHeader) -> None:
     is_unusual = header.high_bit != header.bits_stored - 1
     if holds_fragments(elements):
         data = first_bytes(pixels)
-        _, syntax = corrected_header(data, code_stream(data), header, elements.notes)
+        stream = code_stream(data)
+        corrected, syntax = corrected_header(data, stream, header, elements.notes)
+        check_stream(stream, data, corrected, syntax)
         is_unseen = syntax == RLE
     elif is_unusual and header.samples == 1 and header.height * header.width <= MAX_PIXELS:
         stored_words(elements, header, 0)

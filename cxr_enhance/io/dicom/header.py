@@ -86,8 +86,7 @@ def read_header(elements: Elements) -> DicomHeader:
         if high is not None:
             elements.notes.append(f"High Bit {high} of {stored} bits; taken as {stored - 1}")
         high = stored - 1
-    frames = values.integer_text(_FRAMES)
-    signed = values.number_or(_SIGNED, 0, "Pixel Representation") == 1
+    signed = values.flag(_SIGNED, "Pixel Representation")
     photometric = _photometric(values, samples)
     gray = read_grayscale(values, photometric, stored_range(stored, signed=signed), signed=signed)
     return DicomHeader(
@@ -95,9 +94,9 @@ def read_header(elements: Elements) -> DicomHeader:
         height=height,
         width=width,
         samples=samples,
-        frames=max(frames or 1, 1),
+        frames=values.count(_FRAMES, "Number of Frames"),
         photometric=photometric,
-        planar=values.number(_PLANAR) == 1,
+        planar=samples > 1 and values.flag(_PLANAR, "Planar Configuration"),
         bits_allocated=allocated,
         bits_stored=stored,
         high_bit=high,

@@ -117,7 +117,7 @@ def _word_type(header: DicomHeader) -> type[np.uint8] | type[np.uint16]:
 
 
 def check_native_length(length: int, header: DicomHeader, notes: list[str]) -> None:
-    """Note native pixel data that are longer than the header states.
+    """Note native pixel data of another length than the header states.
 
     Raises
     ------
@@ -126,7 +126,10 @@ def check_native_length(length: int, header: DicomHeader, notes: list[str]) -> N
         YBR_FULL, and nothing shows which.
     """
     declared = header.frames * _native_frame_size(header)
-    if length <= declared + declared % 2:  # a byte makes the length even
+    if declared <= length <= declared + declared % 2:  # a byte makes the length even
+        return
+    if length < declared:
+        notes.append(f"pixel data have {length} bytes, the header states {declared}")
         return
     if header.photometric == "YBR_FULL_422" and length - declared * 3 // 2 in (0, 1):
         raise ValueError(

@@ -30,10 +30,11 @@ from tests.helpers.dicom_files import (  # noqa: E402
     read_with_notes,
     saved,
 )
-from tests.helpers.image_files import drawn  # noqa: E402
+from tests.helpers.image_files import drawn, encoded  # noqa: E402
 
 GRAY12 = drawn(36, 52, dtype=np.uint16) >> 4
 SIGNED12 = GRAY12.astype(np.int16) - 2048
+COLOUR = drawn(36, 52, channels=3)
 
 # White that overshoots, as at the edge of a collimator, and what is far below it.
 DEEPER = np.tile(np.array([[4000, 4095, 4096, 4200], [0, 1, 2048, 5000]], np.uint16), (16, 8))
@@ -96,8 +97,57 @@ def test_colour_without_shared_values_is_not_read_as_with_shared_values(shape):
     data = saved(data_set(pixels, photometric="YBR_FULL_422"))
     with pytest.raises(ValueError, match=r"3 bytes a pixel\. Correct its Photometric"):
         read_image(data)
+    said = (
+        "cannot be decoded: a DICOM image in YBR_FULL_422 whose pixel data have 3 bytes a pixel. "
+    )
+    assert [note.startswith(said) for note in image_info(data).notes] == [True]
     for right in ("RGB", "YBR_FULL"):
         assert read_image(saved(data_set(pixels, photometric=right))).shape == shape
+
+
+def test_frames_that_are_not_there_are_noted():
+    frames = np.stack([GRAY12] * 3)
+    data = saved(data_set(frames, bits=12, NumberOfFrames=5))
+    note = f"pixel data have {frames.nbytes} bytes, the header states {GRAY12.nbytes * 5}"
+    assert image_info(data).notes == (note,)
+    image, notes = read_with_notes(data, frame=2)
+    assert_same_image(image, GRAY12)
+    assert note in notes
+    with pytest.raises(ValueError, match="pixel data are short: 5 frames"):
+        read_image(data, frame=3)
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (encoded(".jpg", drawn(8, 8)), "52 x 36 pixels whose compressed data hold 8 x 8"),
+        (encoded(".jpg", drawn(36, 52, channels=3)), "1 channels whose compressed data hold 3"),
+        (jpeg_lossless(GRAY12, bits=17), "image of 17 bits"),
+    ],
+)
+def test_pixels_that_contradict_the_header_are_noted_where_they_are_not_decoded(frame, said):
+    data = saved(data_set(GRAY12 >> 4), uid.JPEGBaseline8Bit, [frame])
+    assert any(said in note for note in image_info(data).notes)
+    with pytest.raises(ValueError, match=said):
+        read_image(data)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "elements", "note"),
+    [
+        (GRAY12, {"NumberOfFrames": 0}, "Number of Frames 0; taken as 1"),
+        (GRAY12, {"NumberOfFrames": -3}, "Number of Frames -3; taken as 1"),
+        (GRAY12, {"PixelRepresentation": 2}, "Pixel Representation 2; taken as 0"),
+        (COLOUR, {"PlanarConfiguration": 7}, "Planar Configuration 7; taken as 0"),
+        (COLOUR, {"PlanarConfiguration": None}, "Planar Configuration missing; taken as 0"),
+    ],
+)
+def test_values_that_are_not_followed_are_noted(pixels, elements, note):
+    data = saved(data_set(pixels, **elements))
+    assert image_info(data).notes == (note,)
+    image, notes = read_with_notes(data)
+    assert_same_image(image, pixels)
+    assert note in notes
 
 
 def with_overlays(pixels, bits, *positions):
