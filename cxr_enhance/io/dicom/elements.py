@@ -26,6 +26,7 @@ SHARED_GROUPS, FRAME_GROUPS = 0x52009229, 0x52009230
 PIXEL_VALUE_TRANSFORMATION, FRAME_VOI_LUT = 0x00289145, 0x00289132
 LUT_DESCRIPTOR, LUT_DATA = 0x00283002, 0x00283006
 
+GE_BIG_PIXELS = "1.2.840.113619.5.2"  # private: implicit little-endian, pixels big-endian
 IMPLICIT_LITTLE, EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 EXPLICIT_LITTLE, DEFLATED = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"
 
@@ -152,7 +153,7 @@ def _data_set(view: View, start: int, elements: Elements) -> tuple[View, int, bo
             syntax = EXPLICIT_LITTLE if _is_vr(view[start + 4 : start + 6]) else IMPLICIT_LITTLE
         elements.transfer_syntax = syntax
     elements.order = ">" if syntax == EXPLICIT_BIG else "<"
-    explicit = syntax != IMPLICIT_LITTLE
+    explicit = syntax not in (IMPLICIT_LITTLE, GE_BIG_PIXELS)
     # In implicit VR, letters here would be a length of more than 16 KB of the first element.
     if not explicit and _is_vr(bytes(view[start + 4 : start + 6])):
         elements.notes.append("transfer syntax of implicit VR, elements have explicit VR; read so")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxr_enhance.io._signatures import RULE
-from cxr_enhance.io.dicom.elements import EXPLICIT_BIG, tag_text
+from cxr_enhance.io.dicom.elements import EXPLICIT_BIG, GE_BIG_PIXELS, tag_text
 from cxr_enhance.io.dicom.grayscale import Window, read_grayscale, stored_range
 from cxr_enhance.io.dicom.lookup import Table
 from cxr_enhance.io.dicom.values import Values
@@ -148,8 +148,9 @@ def _photometric(values: Values, samples: int) -> str:
         return stated
     if stated is not None and not (samples == 1 and stated.startswith("MONO")):
         raise ValueError(
-            f"{RULE} that is {', '.join(_GRAY + _COLOUR[:-1])} or {_COLOUR[-1]}; got a DICOM image "
-            f"of {stated!r}."
+            f"{RULE} of 1 channel that is {' or '.join(_GRAY)}, or of 3 channels that is "
+            f"{', '.join(_COLOUR[:-1])} or {_COLOUR[-1]}; got a DICOM image of {samples} "
+            f"channel{'s' * (samples > 1)} that is {stated!r}."
         )
     assumed = "MONOCHROME2" if samples == 1 else "RGB"
     values.note(
@@ -160,4 +161,4 @@ def _photometric(values: Values, samples: int) -> str:
 
 def is_big_endian(header: DicomHeader) -> bool:
     """Return whether native pixels are stored with the high byte first."""
-    return header.transfer_syntax == EXPLICIT_BIG
+    return header.transfer_syntax in (EXPLICIT_BIG, GE_BIG_PIXELS)

@@ -574,8 +574,30 @@ HOSTILE = {
     ),
     "no-rows": (saved(data_set(GRAY8, Rows=0)), "no rows or no columns"),
     "32-bits": (saved(data_set(GRAY8, BitsAllocated=32)), "of 1 channels of 32 bits"),
-    "palette": (saved(data_set(GRAY8, photometric="PALETTE COLOR")), "of 'PALETTE COLOR'"),
+    "palette": (saved(data_set(GRAY8, photometric="PALETTE COLOR")), "that is 'PALETTE COLOR'"),
     "video": (saved(data_set(GRAY8), uid.MPEG2MPML, [b"\0\0\1\xb3"]), "which is not read"),
+    "three-channels-of-gray": (
+        saved(data_set(np.dstack([GRAY8] * 3), photometric="MONOCHROME2")),
+        "of 3 channels that is RGB, .*; got a DICOM image of 3 channels that is 'MONOCHROME2'",
+    ),
+    "floating-point": (
+        saved(data_set(GRAY8)).replace(b"\xe0\x7f\x10\0OB", b"\xe0\x7f\x08\0OF"),
+        "of floating-point pixels",
+    ),
+    "png-as-jpeg": (
+        saved(data_set(GRAY8), uid.JPEGBaseline8Bit, [encoded(".png", GRAY8)]),
+        r"pixels are no JPEG that can be decoded: \d+ bytes that begin with b'\\x89PNG",
+    ),
+    "nothing-as-jpeg-ls": (
+        saved(data_set(GRAY8), uid.JPEGLSLossless, [b"ab"]).replace(
+            b"\2\0\0\0ab", b"\0\0\0\0"
+        ),
+        "without pixel data",
+    ),
+    "one-byte-of-rle": (
+        saved(data_set(GRAY8), uid.RLELossless, [b"ab"]).replace(b"\2\0\0\0ab", b"\1\0\0\0a"),
+        "cannot be decoded",
+    ),
     "unknown-syntax": (saved(data_set(GRAY8), uid.JPEG2000MC, [b"\0\0"]), "which is not read"),
     "damaged-codec": (
         saved(data_set(GRAY8), uid.JPEGLSLossless, [b"\xff\xd8\xff\xf7" + bytes(60)]), None,

@@ -24,6 +24,7 @@ from cxr_enhance.io.options import ReadOptions  # noqa: E402
 from tests.helpers.dicom_files import (  # noqa: E402
     compressed,
     data_set,
+    element,
     j2k,
     jpeg_lossless,
     near_lossless,
@@ -130,6 +131,46 @@ def test_pixels_that_contradict_the_header_are_noted_where_they_are_not_decoded(
     assert any(said in note for note in image_info(data).notes)
     with pytest.raises(ValueError, match=said):
         read_image(data)
+
+
+def with_syntax(data, written, stated):
+    """Return a file that states another transfer syntax than the one it was written with."""
+    old, new = (
+        element(0x00020010, "UI", text.encode() + b"\0" * (len(text) % 2))
+        for text in (written, stated)
+    )
+    assert data.count(old) == 1
+    return data.replace(old, new)
+
+
+@pytest.mark.parametrize("stated", ["1.2.3.4.5", uid.JPEG2000, uid.MPEG4HP41])
+def test_native_pixels_under_a_syntax_of_no_native_pixels_are_noted(stated):
+    data = with_syntax(saved(data_set(GRAY12, bits=12)), uid.ExplicitVRLittleEndian, stated)
+    note = f"native pixels under transfer syntax {stated}"
+    assert image_info(data).notes == (note,)
+    image, notes = read_with_notes(data)
+    assert_same_image(image, GRAY12)
+    assert note in notes
+
+
+@pytest.mark.parametrize("photometric", ["YBR_RCT", "YBR_ICT"])
+def test_native_pixels_in_a_colour_space_of_jpeg_2000_are_rgb_and_noted(photometric):
+    data = saved(data_set(COLOUR, photometric=photometric))
+    note = f"Photometric Interpretation {photometric} of native pixels; taken as RGB"
+    assert image_info(data).notes == (note,)
+    image, notes = read_with_notes(data)
+    assert_same_image(image, COLOUR)
+    assert note in notes
+
+
+def test_a_private_syntax_of_implicit_vr_with_pixels_of_big_endian_is_read():
+    ds = data_set(GRAY12.astype(">u2"), bits=12)
+    data = with_syntax(
+        saved(ds, uid.ImplicitVRLittleEndian), uid.ImplicitVRLittleEndian, "1.2.840.113619.5.2"
+    )
+    image, notes = read_with_notes(data)
+    assert_same_image(image, GRAY12)
+    assert not notes
 
 
 @pytest.mark.parametrize(
