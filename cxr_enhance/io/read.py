@@ -128,8 +128,9 @@ def read_image(
     - Files that OpenCV would decode to wrong pixels are refused: TIFF of more than 8 bits with
       separate planes for the channels, and BMP with unusual colour masks. A JPEG without an end
       marker is refused too; ``cv2.imread`` fills its missing pixels with gray.
-    - OpenCV does not report damage inside JPEG scan data: such files are read as far as the codec
-      can read them. PNG, WebP and compressed TIFF contain checks; damaged files raise an error.
+    - PNG, WebP, and TIFF with Deflate contain checks: damaged files raise an error. JPEG, and TIFF
+      with other compressions, contain none: pixels that are damaged inside such a file are read as
+      far as the codec can read them. A TIFF that lacks pixels raises an error.
     - OpenCV refuses images of more than 2**30 pixels; see its ``OPENCV_IO_MAX_IMAGE_PIXELS``.
     - Safe to call from several threads; decoding releases the GIL.
 
