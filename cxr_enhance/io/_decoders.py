@@ -111,6 +111,11 @@ def _decode_bmp(data: bytes, name: str) -> Image:
             f"{_RULE}; got a BMP of 32 bits with masks of its own for red, green and blue. Save it "
             "as PNG."
         )
+    if _headers.bmp_pixels_overlap(data):
+        raise ValueError(
+            f"{_RULE}; got a BMP whose pixels begin within its header or palette. Get a whole copy "
+            "of it, or save it as PNG."
+        )
     return decode_with_opencv(data, name, in_colour=_headers.bmp_has_a_palette_unseen(data))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cxr_enhance.io import _headers
 from cxr_enhance.io._content import Cut, documented_errors, opened, unpack
-from cxr_enhance.io._signatures import HEAD_BYTES, READ, RULE, image_format
+from cxr_enhance.io._signatures import HEAD_BYTES, READ, RULE, image_format, no_image
 from cxr_enhance.io._tiff import tiff_first_page
 from cxr_enhance.io.dicom.decode import dicom_header
 from cxr_enhance.io.options import check_source
@@ -144,7 +144,7 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
 def _info(data: Content) -> ImageInfo:
     name = image_format(data[:HEAD_BYTES])
     if name not in READ:
-        got = "an empty file" if not len(data) else name or f"{len(data)} bytes of no image"
+        got = no_image(data) if name is None else f"{name}. Convert it to PNG first"
         raise ValueError(f"{RULE}; got {got}.")
     if name == "DICOM":
         return _dicom_info(*dicom_header(data))

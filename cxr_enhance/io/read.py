@@ -15,7 +15,7 @@ import numpy as np
 from cxr_enhance.io import _headers
 from cxr_enhance.io._content import Cut, documented_errors, opened
 from cxr_enhance.io._decoders import DECODERS, undecodable
-from cxr_enhance.io._signatures import HEAD_BYTES, image_format
+from cxr_enhance.io._signatures import HEAD_BYTES, image_format, no_image
 from cxr_enhance.io._signatures import RULE as _RULE
 from cxr_enhance.io._tiff import tiff_first_page
 from cxr_enhance.io.dicom.decode import (
@@ -241,11 +241,9 @@ def _warn(decoded: Decoded, file_sentence: str) -> None:
 
 def decode_image(data: bytes, options: ReadOptions) -> Decoded:
     """Decode the content of an image file; see `read_image`, which adds the file's name."""
-    if not data:
-        raise ValueError(f"{_RULE}; got an empty file.")
     name = image_format(data[:HEAD_BYTES])
     if name is None:
-        raise ValueError(f"{_RULE}; got {_no_image(data)}.")
+        raise ValueError(f"{_RULE}; got {no_image(data)}.")
     with documented_errors():
         return decode_dicom(data, options) if name == "DICOM" else _decode(data, name, options)
 
@@ -294,7 +292,3 @@ def _check_size(content: Content, name: str, options: ReadOptions) -> _headers.S
     if page is not None and page.tile is not None:
         options.check_size("TIFF tile", _headers.Size(*page.tile))
     return size
-
-
-def _no_image(data: bytes) -> str:
-    return f"{len(data)} bytes that begin with {data[:8]!r}"

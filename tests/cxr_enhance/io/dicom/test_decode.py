@@ -468,7 +468,9 @@ def test_info_of_a_large_file_reads_its_header_alone(tmp_path):
 
 def test_info_of_what_is_no_image_is_a_sentence(tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
-    with pytest.raises(ValueError, match=r"got 8 bytes of no image\. File: '.*notes\.txt'"):
+    with pytest.raises(
+        ValueError, match=r"got 8 bytes that begin with b'no image'\. File: '.*notes\.txt'"
+    ):
         image_info(tmp_path / "notes.txt")
 
 
