@@ -56,7 +56,9 @@ _PLACES = (
 )  # fmt: skip
 _FINEST_ASPECT, _MOST_ASPECT = 10_000, 2**31 - 1
 _OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
-_ROWS, _COLUMNS, _BITS, _POSITION, _DATA = 0x0010, 0x0011, 0x0100, 0x0102, 0x3000  # of overlays
+# Elements of an overlay.
+_ROWS, _COLUMNS, _FRAMES, _BITS, _POSITION = 0x0010, 0x0011, 0x0015, 0x0100, 0x0102
+_DATA = 0x3000
 
 
 def follow_pixels(
@@ -213,9 +215,10 @@ def _keep_overlays(
     for group in _OVERLAY_GROUPS:
         overlay = data_set.group_dataset(group)
         has_data = (group, _DATA) in overlay and bool(overlay[group, _DATA].value)
+        has_frames = (group, _FRAMES) in overlay and overlay[group, _FRAMES].value not in (None, 1)
         if not len(overlay):
             continue
-        if has_data and not is_resized:
+        if has_data and not has_frames and not is_resized:
             _describe_own_data(data_set, group)
             continue
         size = tuple(overlay[group, place].value if (group, place) in overlay else None
@@ -223,6 +226,7 @@ def _keep_overlays(
         position = overlay[group, _POSITION].value if (group, _POSITION) in overlay else None
         if (
             stored is not None
+            and not has_frames
             and size == stored.words.shape
             and isinstance(position, int)
             and _is_overlay(position, stored.header)
@@ -234,9 +238,9 @@ def _keep_overlays(
             continue
         for element in list(overlay):
             del data_set[element.tag]
-        why = (
-            "the image was resized" if is_resized else "the file has no data of it that can be read"
-        )
+        why = "it has several frames" if has_data else "the file has no data of it that can be read"
+        if is_resized:
+            why = "the image was resized"
         notes.append(f"overlay ({group:04X},xxxx) left out, as {why}")
 
 

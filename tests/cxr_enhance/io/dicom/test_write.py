@@ -274,6 +274,16 @@ def test_an_overlay_with_data_of_its_own_never_names_a_bit_of_the_new_pixels():
     assert not notes
 
 
+@pytest.mark.parametrize(("frames", "is_kept"), [(1, True), (2, False)])
+def test_an_overlay_of_several_frames_is_left_out_with_a_note(frames, is_kept):
+    ds = described_overlay(data_set(GRAY12, bits=12), 0)
+    ds.add_new(0x60000015, "IS", frames)
+    ds.add_new(0x60003000, "OW", bytes(234) * frames)
+    derived, notes = derive(saved(ds))
+    assert bool(derived.group_dataset(0x6000)) == is_kept
+    assert notes == ([] if is_kept else ["overlay (6000,xxxx) left out, as it has several frames"])
+
+
 def test_an_overlay_with_data_of_its_own_stays():
     ds = described_overlay(data_set(GRAY12, bits=12), 0)
     ds[0x60000100].value = 1
