@@ -16,6 +16,28 @@ if TYPE_CHECKING:
 _PAGE_BYTES = 1 << 16
 
 
+class _PageOfFile:
+    """An open file, of which the last piece that was read stays in memory."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self.file = file
+        self._start, self._page = 0, b""
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Return the bytes from `start` to `stop`, or to the end of the file."""
+        if not self._start <= start <= stop <= self._start + len(self._page):
+            self.file.seek(start)
+            self._page, self._start = self._read(max(stop - start, _PAGE_BYTES)), start
+        return self._page[start - self._start : stop - self._start]
+
+    def _read(self, count: int) -> bytes:
+        """Read `count` bytes, or all up to the end of the file; one call may read fewer."""
+        page = self.file.read(count) or b""
+        while len(page) < count and (more := self.file.read(count - len(page))):
+            page += more
+        return page
+
+
 class FileBytes:
     """An open file, or a part of it, that can be sliced like bytes; slicing reads the file.
 
@@ -25,38 +47,36 @@ class FileBytes:
 
     Parameters
     ----------
-    file : FileIO
-        The open file.
-    first, stop : int or None
-        Offsets of the part in the file; `stop` is None for the end of the file.
+    page : _PageOfFile
+        The open file; all its parts use one page.
+    first, stop : int
+        Offsets of the part in the file.
     """
 
-    def __init__(self, file: io.FileIO, first: int = 0, stop: int | None = None) -> None:
-        self._file, self._first = file, first
-        self._size = (file.seek(0, 2) if stop is None else stop) - first
-        self._start, self._page = 0, b""
+    def __init__(self, page: _PageOfFile, first: int, stop: int) -> None:
+        self._page, self._first, self._size = page, first, stop - first
+
+    @classmethod
+    def of(cls, file: io.FileIO) -> FileBytes:
+        """Return all of an open file."""
+        return cls(_PageOfFile(file), 0, file.seek(0, 2))
 
     def __len__(self) -> int:
         return self._size
 
     def __getitem__(self, where: slice) -> bytes:
         start, stop, _ = where.indices(self._size)
-        if not self._start <= start <= stop <= self._start + len(self._page):
-            self._file.seek(self._first + start)
-            self._page, self._start = self._read(max(stop - start, _PAGE_BYTES)), start
-        return self._page[start - self._start : max(stop, start) - self._start]
-
-    def _read(self, count: int) -> bytes:
-        """Read `count` bytes, or all up to the end of the file; one call may read fewer."""
-        page = self._file.read(count) or b""
-        while len(page) < count and (more := self._file.read(count - len(page))):
-            page += more
-        return page
+        return self._page.read(self._first + start, self._first + max(start, stop))
 
     def part(self, start: int, stop: int) -> FileBytes:
         """Return the bytes from `start` to `stop` as an object of this class; read nothing."""
         start, stop, _ = slice(start, stop).indices(self._size)
-        return FileBytes(self._file, self._first + start, self._first + max(start, stop))
+        return FileBytes(self._page, self._first + start, self._first + max(start, stop))
+
+    def whole_file(self) -> bytes:
+        """Read the whole file, of which this may be a part."""
+        self._page.file.seek(0)
+        return self._page.file.readall()
 
 
 Content = bytes | FileBytes
@@ -66,7 +86,7 @@ Content = bytes | FileBytes
 def opened(path: str | os.PathLike[str]) -> Iterator[Content]:
     """Open a file to be read in pieces; a pipe, or a file without a size, is read at once."""
     with open(path, "rb", buffering=0) as file:
-        content = FileBytes(file) if file.seekable() else b""
+        content = FileBytes.of(file) if file.seekable() else b""
         yield content if len(content) else file.readall()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from cxr_enhance.io import _headers, _tiff
 from cxr_enhance.io._content import Cut
 from cxr_enhance.io._signatures import RULE as _RULE
+from cxr_enhance.io._tiff_pieces import lacks_pixels
 from cxr_enhance.io.opencv import load_cv2
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from cxr_enhance.io._tiff import TiffPage
 
 _TIFF_BITS = (1, 4, 8, 10, 12, 14, 16)
+# The compressions that libtiff may be built with. OpenCV decodes others to black.
+_TIFF_COMPRESSIONS = frozenset((
+    1, 2, 3, 4, 5, 6, 7, 8, 32766, 32771, 32773, 32809, 32946, 34661, 34676, 34677, 34887, 34925,
+    50000, 50001,
+))  # fmt: skip
 _KEPT_IN_TILES = (1, 4, 5, 8)  # orientations that OpenCV decodes correctly in tiled TIFF files
 
 
@@ -105,6 +111,11 @@ def _decode_bmp(data: bytes, name: str) -> Image:
             f"{_RULE}; got a BMP of 32 bits with masks of its own for red, green and blue. Save it "
             "as PNG."
         )
+    if _headers.bmp_pixels_overlap(data):
+        raise ValueError(
+            f"{_RULE}; got a BMP whose pixels begin within its header or palette. Get a whole copy "
+            "of it, or save it as PNG."
+        )
     return decode_with_opencv(data, name, in_colour=_headers.bmp_has_a_palette_unseen(data))
 
 
@@ -114,6 +125,7 @@ def _decode_tiff(data: bytes, name: str) -> Image:
         raise undecodable(data, name)
     _check_tiff_depth(page)
     _check_tiff_layout(page)
+    _check_tiff_pixels(data, page)
     if page.bits <= 8 and page.photometric == _tiff.RGB and page.unassociated_alpha:
         data = _tiff.without_blending(data, page)
     image = _opencv_image(data, name, in_colour=page.photometric == _tiff.PALETTE)
@@ -171,6 +183,24 @@ def _check_tiff_layout(page: TiffPage) -> None:
         raise ValueError(
             f"{_RULE}; got a TIFF in tiles with orientation {page.orientation}. Turn its pixels "
             "and save it with orientation 1."
+        )
+
+
+def _check_tiff_pixels(data: bytes, page: TiffPage) -> None:
+    """Refuse pixels that OpenCV does not decode although it reports no error."""
+    if page.compression not in _TIFF_COMPRESSIONS:
+        raise ValueError(
+            f"{_RULE}; got a TIFF with a compression that is not decoded (Compression "
+            f"{page.compression}). Save it without compression."
+        )
+    if page.photometric == _tiff.PALETTE:
+        colours = _tiff.tiff_numbers(data, _tiff.COLOR_MAP)
+        if colours is None or len(colours) < 3 << page.bits:
+            raise ValueError(f"{_RULE}; got a TIFF of palette colours without a whole palette.")
+    if lacks_pixels(data, page):
+        raise ValueError(
+            f"{_RULE}; got a TIFF of {len(data)} bytes whose pixels are cut short or damaged. Get "
+            "a whole copy of it."
         )
 
 

@@ -27,6 +27,7 @@ _PIECE_BYTES = 1 << 16
 _START_OF_SCAN, _MOST_SCANS = b"\xff\xda", 200  # encoders write about 10 scans, and 60 at most
 _PNG_GRAY_TYPES = (0, 4)  # gray, gray with alpha
 _MOST_CHUNKS = 1_000_000
+_FILE_HEADER_BYTES = 14  # of a BMP
 # Chunks to remove: animations, and texts and profiles, which OpenCV would inflate without need.
 _PASSED_OVER = (b"acTL", b"fcTL", b"fdAT", b"zTXt", b"iTXt", b"iCCP")
 _LARGEST_PIXEL, _PIXELS_SLACK = 8, 1 << 16  # bytes
@@ -154,6 +155,16 @@ def bmp_has_a_palette_unseen(data: bytes) -> bool:
         return False
     colours = data[26 : max(min(26 + (3 << bits), offset), 26)]
     return not colours[::3] == colours[1::3] == colours[2::3]
+
+
+def bmp_pixels_overlap(data: bytes) -> bool:
+    """Return whether the pixels of a BMP begin within its header or palette."""
+    (offset,) = unpack("<I", data, 10)
+    if _is_core(data):  # its palette may have fewer colours than pixels can name
+        return bool(offset < _FILE_HEADER_BYTES + 12)
+    header_size, bits, colours = unpack("<I10xH16xI", data, 14)
+    palette = 4 * (colours or 1 << bits) if bits <= 8 else 0
+    return bool(offset < _FILE_HEADER_BYTES + header_size + palette)
 
 
 def bmp_has_other_masks(data: bytes) -> bool:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cxr_enhance.io._content import Content
 
 HEAD_BYTES = 132  # the mark of DICOM ends here, after all other marks
 
@@ -24,9 +28,29 @@ _STARTS = (
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
 )
+# Starts of other files that are found among images, and what to do with them.
+_NO_IMAGES = (
+    (b"\x93NUMPY", "a NumPy array. Load it with numpy.load"),
+    (b"\x1f\x8b", "a gzip file. Unpack it first"),
+    (b"PK\3\4", "a zip file. Unpack it first"),
+    (b"version https://git-lfs", "a pointer of Git LFS. Fetch the file with git lfs pull"),
+    *((b"P%d%c" % (kind, blank), "a Netpbm image. Convert it to PNG first")
+      for kind in range(1, 8) for blank in b" \t\r\n"),
+)  # fmt: skip
 _FIRST_ELEMENTS = {2: (0x0000, 0x0002, 0x0010), 8: (0x0000, 0x0001, 0x0005, 0x0008, 0x0016, 0x0018)}
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 _ISO_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC"}
+
+
+def no_image(data: Content) -> str:
+    """Describe the content of a file that is not an image, with a cure if its kind is known."""
+    head = data[:HEAD_BYTES]
+    if not head:
+        return "an empty file"
+    for start, description in _NO_IMAGES:
+        if head.startswith(start):
+            return description
+    return f"{len(data)} bytes that begin with {head[:8]!r}"
 
 
 def image_format(head: bytes) -> str | None:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from cxr_enhance.io._content import Cut, unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
     from cxr_enhance.io._content import Content
 
 _TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}  # BYTE, SHORT, LONG, LONG8
@@ -20,8 +26,9 @@ _SINGLE = frozenset((
 ))  # fmt: skip
 _TAGS = _SINGLE | {_BITS, _EXTRA_SAMPLES, _SAMPLE_FORMAT}
 _MOST_TAGS, _MOST_VALUES = 4096, 16
+COLOR_MAP = 320
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 
 
 class TiffPage(NamedTuple):
@@ -131,34 +138,67 @@ def _alpha_places(extra: _Field) -> tuple[tuple[int, str], ...]:
     )
 
 
-def _fields(data: Content) -> dict[int, _Field] | None:
+def tiff_numbers(data: Content, tag: int) -> npt.NDArray[np.uint64] | None:
+    """Return the values of one tag of the first directory; None if it is missing or damaged."""
+    try:
+        entries = [entry for entry in _entries(data) if entry.tag == tag]
+        if len(entries) != 1 or not _is_of_numbers(entries[0]):
+            return None
+        (entry,) = entries
+        code, place = entry.order + _TYPES[entry.kind], _place_of(data, entry)
+    except Cut:
+        return None
+    size = entry.length * struct.calcsize(code)
+    values = data[place : place + size] if size <= len(data) else b""
+    if len(values) < size:
+        return None
+    return np.frombuffer(values, code).astype(np.uint64)
+
+
+class _Entry(NamedTuple):
+    tag: int
+    kind: int
+    length: int
+    position: int  # of the values, or of their offset if they need more room
+    order: str
+    offset_code: str
+
+
+def _entries(data: Content) -> Iterator[_Entry]:
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in (b"+\0", b"\0+")
     offset_code, count_code, entry_size = ("Q", "Q", 20) if big else ("I", "H", 12)
     (start,) = unpack(order + offset_code, data, 8 if big else 4)
     (count,) = unpack(order + count_code, data, start)
     if count > _MOST_TAGS:
-        return None
+        raise Cut
     first = start + struct.calcsize(order + count_code)
+    for position in range(first, first + count * entry_size, entry_size):
+        tag, kind, values = unpack(order + "HH" + offset_code, data, position)
+        at = position + 4 + struct.calcsize(order + offset_code)
+        yield _Entry(tag, kind, values, at, order, offset_code)
+
+
+def _is_of_numbers(entry: _Entry) -> bool:
+    return entry.kind in _TYPES and entry.length >= 1
+
+
+def _place_of(data: Content, entry: _Entry) -> int:
+    """Return the position of the values."""
+    size = entry.length * struct.calcsize(entry.order + _TYPES[entry.kind])
+    if size <= struct.calcsize(entry.order + entry.offset_code):
+        return entry.position
+    return int(unpack(entry.order + entry.offset_code, data, entry.position)[0])
+
+
+def _fields(data: Content) -> dict[int, _Field] | None:
     fields: dict[int, _Field] = {}
-    for index in range(count):
-        position = first + index * entry_size
-        (tag,) = unpack(order + "H", data, position)
-        if tag not in _TAGS:
+    for entry in _entries(data):
+        if entry.tag not in _TAGS:
             continue
-        field = _field(data, order, position, offset_code)
-        if tag in fields or field is None:
+        if entry.tag in fields or not _is_of_numbers(entry) or entry.length > _MOST_VALUES:
             return None
-        fields[tag] = field
+        code, place = _TYPES[entry.kind], _place_of(data, entry)
+        values = list(unpack(f"{entry.order}{entry.length}{code}", data, place))
+        fields[entry.tag] = _Field(values, place, entry.order + code)
     return fields
-
-
-def _field(data: Content, order: str, position: int, offset_code: str) -> _Field | None:
-    kind, count = unpack(order + "H" + offset_code, data, position + 2)
-    place = position + 4 + struct.calcsize(order + offset_code)
-    if kind not in _TYPES or not 1 <= count <= _MOST_VALUES:
-        return None
-    code = f"{order}{count}{_TYPES[kind]}"
-    if struct.calcsize(code) > struct.calcsize(order + offset_code):
-        (place,) = unpack(order + offset_code, data, place)
-    return _Field(list(unpack(code, data, place)), place, order + _TYPES[kind])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cxr_enhance.io import _headers
 from cxr_enhance.io._content import Cut, documented_errors, opened, unpack
-from cxr_enhance.io._signatures import HEAD_BYTES, READ, RULE, image_format
+from cxr_enhance.io._signatures import HEAD_BYTES, READ, RULE, image_format, no_image
 from cxr_enhance.io._tiff import tiff_first_page
 from cxr_enhance.io.dicom.decode import dicom_header
 from cxr_enhance.io.options import check_source
@@ -56,7 +56,8 @@ class ImageInfo:
         Millimetres from one row to the next and from one column to the next: PixelSpacing, else
         ImagerPixelSpacing, else NominalScannedPixelSpacing.
     notes : tuple of str
-        Problems of the header that were tolerated.
+        Problems of the header that were tolerated; and why the pixels cannot be decoded, where they
+        contradict the header.
     """
 
     format: str
@@ -109,10 +110,11 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
 
     Notes
     -----
-    Only the header of a file is read: time and memory do not grow with the number of frames. There
-    is one exception: if a DICOM header states an unusual High Bit, the first frame of native pixels
-    is read too. A deflated DICOM file is inflated, to 512 MiB at most. For several DICOM frames,
-    window and rescale are those of the first frame.
+    Only the header of a file is read: time and memory do not grow with the number of frames, nor
+    memory with the lengths that a DICOM header declares. There is one exception: if a DICOM header
+    states an unusual High Bit, the first frame of native pixels is read too, unless it has more
+    than 2**28 pixels. A deflated DICOM file is inflated, to 512 MiB at most. For several DICOM
+    frames, window and rescale are those of the first frame.
 
     Examples
     --------
@@ -142,7 +144,7 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
 def _info(data: Content) -> ImageInfo:
     name = image_format(data[:HEAD_BYTES])
     if name not in READ:
-        got = "an empty file" if not len(data) else name or f"{len(data)} bytes of no image"
+        got = no_image(data) if name is None else f"{name}. Convert it to PNG first"
         raise ValueError(f"{RULE}; got {got}.")
     if name == "DICOM":
         return _dicom_info(*dicom_header(data))

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_enhance.io import _headers
-from cxr_enhance.io._content import Cut, FileBytes, documented_errors
+from cxr_enhance.io._content import Cut, documented_errors, opened
 from cxr_enhance.io._decoders import DECODERS, undecodable
-from cxr_enhance.io._signatures import HEAD_BYTES, image_format
+from cxr_enhance.io._signatures import HEAD_BYTES, image_format, no_image
 from cxr_enhance.io._signatures import RULE as _RULE
 from cxr_enhance.io._tiff import tiff_first_page
 from cxr_enhance.io.dicom.decode import (
     Decoded,
     StoredFrame,
+    check_declared,
     decode_dicom,
-    dicom_header,
     stored_frame,
 )
 from cxr_enhance.io.opencv import opencv_version
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from cxr_enhance.io.raw import Raw
 
 _START_BYTES = 1 << 26
-_DICOM_HEADER_BYTES = 1 << 20
-_HEAD_IN_MEMORY = 1 << 16  # bytes that `FileBytes` has read already, for the format
 
 
 def read_image(
@@ -130,8 +128,9 @@ def read_image(
     - Files that OpenCV would decode to wrong pixels are refused: TIFF of more than 8 bits with
       separate planes for the channels, and BMP with unusual colour masks. A JPEG without an end
       marker is refused too; ``cv2.imread`` fills its missing pixels with gray.
-    - OpenCV does not report damage inside JPEG scan data: such files are read as far as the codec
-      can read them. PNG, WebP and compressed TIFF contain checks; damaged files raise an error.
+    - PNG, WebP, and TIFF with Deflate contain checks: damaged files raise an error. JPEG, and TIFF
+      with other compressions, contain none: pixels that are damaged inside such a file are read as
+      far as the codec can read them. A TIFF that lacks pixels raises an error.
     - OpenCV refuses images of more than 2**30 pixels; see its ``OPENCV_IO_MAX_IMAGE_PIXELS``.
     - Safe to call from several threads; decoding releases the GIL.
 
@@ -172,7 +171,13 @@ def decode_file(path: str | os.PathLike[str], options: ReadOptions) -> Decoded:
     """
     member = member_of(path)
     try:
-        data = read_if_image(path, options) if member is None else read_member(member)
+        if member is not None:
+            return decode_image(read_member(member), options)
+        with opened(path) as content:
+            if image_format(content[:HEAD_BYTES]) == "DICOM":
+                with documented_errors():
+                    return decode_dicom(content, options)
+            data = _whole_if_image(content, options)
         return decode_image(read_start(path) if data is None else data, options)
     except ValueError as error:
         raise ValueError(f"{error} File: {os.fspath(path)!r}.") from error
@@ -184,22 +189,24 @@ def read_if_image(path: str | os.PathLike[str], options: ReadOptions) -> bytes |
     Raises
     ------
     ValueError
-        If its header declares more pixels than `options` allow; only the header is read then.
+        If its header declares more pixels than `options` allow, or the header of a DICOM file is
+        damaged or that of no image; only the header is read then.
     OSError
         If the file cannot be read.
     """
-    with open(path, "rb", buffering=0) as file:
-        content = FileBytes(file) if file.seekable() else b""
-        if not len(content):  # a pipe, or a file such as /proc's, whose size is 0
-            data = file.readall()
-            return data if image_format(data[:HEAD_BYTES]) else None
-        name = image_format(content[:HEAD_BYTES])
-        if name is None:
-            return None
-        with documented_errors():
-            _check_declared(content, name, options)
-        file.seek(0)
-        return file.readall()
+    with opened(path) as content:
+        return _whole_if_image(content, options)
+
+
+def _whole_if_image(content: Content, options: ReadOptions) -> bytes | None:
+    name = image_format(content[:HEAD_BYTES])
+    if name is None:
+        return None
+    if isinstance(content, bytes):  # of a pipe
+        return content
+    with documented_errors():
+        _check_declared(content, name, options)
+    return content.whole_file()
 
 
 def is_image_file(path: str) -> bool:
@@ -212,18 +219,11 @@ def is_image_file(path: str) -> bool:
 
 
 def _check_declared(content: Content, name: str, options: ReadOptions) -> None:
-    """Refuse a file whose header can be read and declares too many pixels."""
-    if name != "DICOM":
+    """Refuse a file whose header declares too many pixels, and a DICOM file without an image."""
+    if name == "DICOM":
+        check_declared(content, options)
+    else:
         _check_size(content, name, options)
-        return
-    # For a small file whose header is longer, it costs less to read all of it than to read its
-    # header twice.
-    is_large = len(content) > _START_BYTES
-    try:
-        header, _ = dicom_header(content[: _DICOM_HEADER_BYTES if is_large else _HEAD_IN_MEMORY])
-    except Exception:  # the header is damaged or longer: `decode_image` checks it again
-        return
-    options.check_size("DICOM image", _headers.Size(header.width, header.height))
 
 
 def read_start(path: str | os.PathLike[str]) -> bytes:
@@ -241,11 +241,9 @@ def _warn(decoded: Decoded, file_sentence: str) -> None:
 
 def decode_image(data: bytes, options: ReadOptions) -> Decoded:
     """Decode the content of an image file; see `read_image`, which adds the file's name."""
-    if not data:
-        raise ValueError(f"{_RULE}; got an empty file.")
     name = image_format(data[:HEAD_BYTES])
     if name is None:
-        raise ValueError(f"{_RULE}; got {_no_image(data)}.")
+        raise ValueError(f"{_RULE}; got {no_image(data)}.")
     with documented_errors():
         return decode_dicom(data, options) if name == "DICOM" else _decode(data, name, options)
 
@@ -294,7 +292,3 @@ def _check_size(content: Content, name: str, options: ReadOptions) -> _headers.S
     if page is not None and page.tile is not None:
         options.check_size("TIFF tile", _headers.Size(*page.tile))
     return size
-
-
-def _no_image(data: bytes) -> str:
-    return f"{len(data)} bytes that begin with {data[:8]!r}"

@@ -15,12 +15,12 @@ from cxr_enhance.io.dicom.values import BINARY_VRS, Values
 from cxr_enhance.io.options import check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cxr_enhance.io.dicom.elements import Element, Elements
 
 _LONGEST = 64  # characters, as the standard allows
-_MAX_VALUE_BYTES = 1024
+_MAX_VALUE_BYTES, _MAX_ID_BYTES = 1024, 1 << 16
 _PATIENT = 0x00100020
 _CODES = {"view": 0x00185101, "modality": 0x00080060, "sex": 0x00100040}
 _TEXTS = {"study": 0x0020000D, "age": 0x00101010, "manufacturer": 0x00080070}
@@ -58,19 +58,21 @@ def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
     """
     check_name(source, "source")
     try:
-        elements = _elements_of(source)
+        with _elements_of(source) as elements:
+            attributes = {} if elements is None else _attributes(elements.by_tag)
     except ValueError as error:
         raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
-    if elements is None:
-        return {}
-    by_tag = elements.by_tag
+    return {name: text for name, text in attributes.items() if text}
+
+
+def _attributes(by_tag: Mapping[int, Element]) -> dict[str, str]:
     attributes = {"patient": patient_id(by_tag)}
     for name, tag in (_CODES | _TEXTS).items():
         if tag in by_tag:
             attributes[name] = _text(
                 bytes(by_tag[tag].value[: 4 * _LONGEST]), is_code=name in _CODES
             )
-    return {name: text for name, text in attributes.items() if text}
+    return attributes
 
 
 def patient_id(by_tag: Mapping[int, Element]) -> str:
@@ -82,7 +84,7 @@ def patient_id(by_tag: Mapping[int, Element]) -> str:
     element = by_tag.get(_PATIENT)
     if element is None:
         return ""
-    return bytes(element.value).decode("utf-8", "surrogateescape").strip(" \0")
+    return bytes(element.value[:_MAX_ID_BYTES]).decode("utf-8", "surrogateescape").strip(" \0")
 
 
 def header_texts(
@@ -112,18 +114,19 @@ def header_texts(
         If the file states no VR, as in implicit VR, a value is not a text of ASCII, and pydicom,
         which knows the VR, is not installed.
     """
-    elements = _elements_of(source)
-    if elements is None:
-        return None
-    texts = {}
-    for tag in tags:
-        element = elements.by_tag.get(tag)
-        if element is not None:
-            vr = _vr_of(tag, elements) if element.vr in ("", "UN") else element.vr
-            values = _values_of(element.value, vr, elements.order)
-            if any(values):
-                texts[tag] = values
-    return texts
+    with _elements_of(source) as elements:
+        if elements is None:
+            return None
+        texts = {}
+        for tag in tags:
+            element = elements.by_tag.get(tag)
+            if element is not None:
+                vr = _vr_of(tag, elements) if element.vr in ("", "UN") else element.vr
+                raw = bytes(element.value[:_MAX_VALUE_BYTES])
+                values = _values_of(raw, vr, elements.order)
+                if any(values):
+                    texts[tag] = values
+        return texts
 
 
 def _vr_of(tag: int, elements: Elements) -> str:
@@ -144,8 +147,7 @@ def _vr_of(tag: int, elements: Elements) -> str:
     return vr
 
 
-def _values_of(value: memoryview, vr: str, order: str) -> tuple[str, ...]:
-    raw = bytes(value[:_MAX_VALUE_BYTES])
+def _values_of(raw: bytes, vr: str, order: str) -> tuple[str, ...]:
     code = BINARY_VRS.get(vr)
     if code is not None:
         size = struct.calcsize(order + code)
@@ -158,11 +160,12 @@ def _values_of(value: memoryview, vr: str, order: str) -> tuple[str, ...]:
     return tuple(value.strip(" \0") for value in text.split("\\"))
 
 
-def _elements_of(source: str | os.PathLike[str] | bytes) -> Elements | None:
-    """Read the elements of a DICOM file or of its content; None for other files."""
+@contextlib.contextmanager
+def _elements_of(source: str | os.PathLike[str] | bytes) -> Iterator[Elements | None]:
+    """Read the elements of a DICOM file, which stays open, or of its content; None for others."""
     with contextlib.nullcontext(source) if isinstance(source, bytes) else opened(source) as content:
         is_dicom = image_format(content[:HEAD_BYTES]) == "DICOM"
-        return read_elements(content) if is_dicom else None
+        yield read_elements(content) if is_dicom else None
 
 
 def _text(raw: bytes, *, is_code: bool) -> str:

@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.io._headers import jpeg_frame
 from cxr_enhance.io._signatures import RULE
-from cxr_enhance.io.dicom.elements import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from cxr_enhance.io.dicom.elements import (
+    DEFLATED,
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    GE_BIG_PIXELS,
+    IMPLICIT_LITTLE,
+)
 from cxr_enhance.io.dicom.jpeg_2000 import stream_size
 
 if TYPE_CHECKING:
     from cxr_enhance.io.dicom.header import DicomHeader
 
 RLE = "1.2.840.10008.1.2.5"
-NATIVE = (IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED)
+NATIVE = (IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED, GE_BIG_PIXELS)
 _JPEG = "1.2.840.10008.1.2.4."
 _FAMILIES = {
     "JPEG": tuple(_JPEG + end for end in ("50", "51", "57", "70")),
@@ -139,12 +145,14 @@ def corrected_header(
 
 
 def check_stream(stream: CodeStream | None, data: bytes, header: DicomHeader, syntax: str) -> None:
-    """Refuse a compressed frame whose size differs from the header's: it may be a bomb.
+    """Refuse a compressed frame of unknown size, or of another size than the header's.
+
+    Such a frame may be a bomb.
 
     Raises
     ------
     ValueError
-        If the size or the number of channels differs.
+        If the size or the number of channels differs, or the frame has no header of its family.
     """
     if syntax == RLE:  # the worst encoder writes two bytes for each byte, and some padding
         size = header.height * header.width * header.samples * header.bits_allocated // 8
@@ -153,6 +161,11 @@ def check_stream(stream: CodeStream | None, data: bytes, header: DicomHeader, sy
                 f"{RULE}; got a DICOM image of {size} bytes in {len(data)} bytes of RLE, more "
                 "than any encoder writes."
             )
+    elif stream is None and syntax in _FAMILY_OF:
+        raise ValueError(
+            f"{RULE}; got a DICOM file whose pixels are no {_FAMILY_OF[syntax]} that can be "
+            f"decoded: {len(data)} bytes that begin with {data[:8]!r}."
+        )
     elif stream is not None:
         if (stream.width, stream.height) != (header.width, header.height):
             raise ValueError(
@@ -169,11 +182,6 @@ def check_stream(stream: CodeStream | None, data: bytes, header: DicomHeader, sy
 def is_lossless(transfer_syntax: str) -> bool:
     """Return whether a transfer syntax with code streams never changes a pixel."""
     return transfer_syntax in _LOSSLESS
-
-
-def is_compressed(transfer_syntax: str) -> bool:
-    """Return whether a transfer syntax compresses pixels."""
-    return transfer_syntax in _FAMILY_OF
 
 
 def _may_be_rle(data: bytes) -> bool:

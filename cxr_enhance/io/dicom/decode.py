@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.io._headers import Size
 from cxr_enhance.io._signatures import RULE
-from cxr_enhance.io.dicom.codec import RLE, code_stream, corrected_header
+from cxr_enhance.io.dicom.codec import RLE, check_stream, code_stream, corrected_header
 from cxr_enhance.io.dicom.elements import read_elements
-from cxr_enhance.io.dicom.frames import first_bytes, holds_fragments
+from cxr_enhance.io.dicom.frames import SNIFFED_BYTES, first_bytes, holds_fragments
 from cxr_enhance.io.dicom.grayscale import rescaled_range, stored_range
 from cxr_enhance.io.dicom.header import read_header
 from cxr_enhance.io.dicom.no_image import check_holds_image
 from cxr_enhance.io.dicom.padding import darken_padding
-from cxr_enhance.io.dicom.pixels import check_native_length, stored_words
+from cxr_enhance.io.dicom.pixels import check_native, stored_words
 from cxr_enhance.io.dicom.windowing import (
     apply_table,
     changes_nothing,
@@ -22,6 +21,7 @@ from cxr_enhance.io.dicom.windowing import (
     shown_bits,
     with_window,
 )
+from cxr_enhance.io.options import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,13 +74,14 @@ class StoredFrame(NamedTuple):
         return low + (high - low) * ends[0] / levels, low + (high - low) * ends[1] / levels
 
 
-def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
+def decode_dicom(data: Content, options: ReadOptions) -> Decoded:
     """Decode one frame of the content of a DICOM file.
 
     Parameters
     ----------
-    data : bytes
-        The file, with or without its preamble of 128 bytes; the preamble is ignored.
+    data : bytes or FileBytes
+        The file, with or without its preamble of 128 bytes; the preamble is ignored. Of an open
+        file, the header is read, and of native pixels only the frame.
     options : ReadOptions
         VOI transform or window, frame, and largest number of pixels.
 
@@ -113,12 +114,9 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     return shown_frame(stored_frame(data, options), options)
 
 
-def stored_frame(data: bytes, options: ReadOptions) -> StoredFrame:
+def stored_frame(data: Content, options: ReadOptions) -> StoredFrame:
     """Decode one frame of the content of a DICOM file without any transform; see `decode_dicom`."""
-    elements = read_elements(data, options.frame)
-    check_holds_image(elements)
-    header = read_header(elements)
-    options.check_size("DICOM image", Size(header.width, header.height))
+    elements, header = _checked_header(data, options)
     notes = elements.notes
     if options.frame >= header.frames:
         raise ValueError(
@@ -128,6 +126,25 @@ def stored_frame(data: bytes, options: ReadOptions) -> StoredFrame:
         notes.append(f"frame {options.frame} of {header.frames}, counted from 0")
     words, header, decoder = stored_words(elements, header, options.frame)
     return StoredFrame(words, header, decoder, tuple(notes))
+
+
+def check_declared(data: Content, options: ReadOptions) -> None:
+    """Refuse a DICOM file by its header, as `decode_dicom` does; no pixel is read.
+
+    Raises
+    ------
+    ValueError
+        As `decode_dicom`.
+    """
+    _checked_header(data, options)
+
+
+def _checked_header(data: Content, options: ReadOptions) -> tuple[Elements, DicomHeader]:
+    elements = read_elements(data, options.frame)
+    check_holds_image(elements)
+    header = read_header(elements)
+    options.check_size("DICOM image", Size(header.width, header.height))
+    return elements, header
 
 
 def shown_frame(frame: StoredFrame, options: ReadOptions) -> Decoded:
@@ -164,10 +181,12 @@ def dicom_header(data: Content) -> tuple[DicomHeader, list[str]]:
     header = read_header(elements)
     if elements.pixels is None:
         raise ValueError(f"{RULE}; got a DICOM file without pixel data.")
-    with contextlib.suppress(
-        ValueError
-    ):  # damaged pixels are an error of decoding, not of the header
+    try:
         _compare(elements, elements.pixels, header)
+    except ValueError as error:  # the pixels cannot be decoded, but the header can be described
+        elements.notes.append(
+            f"cannot be decoded: {str(error).rpartition('; got ')[2].rstrip('.')}"
+        )
     return header, elements.notes
 
 
@@ -176,10 +195,17 @@ def _compare(elements: Elements, pixels: View, header: DicomHeader) -> None:
     is_unusual = header.high_bit != header.bits_stored - 1
     if holds_fragments(elements):
         data = first_bytes(pixels)
-        _, syntax = corrected_header(data, code_stream(data), header, elements.notes)
-        if is_unusual and syntax == RLE:
-            elements.notes.append(f"High Bit {header.high_bit} of {header.bits_stored} bits stored")
-    elif is_unusual and header.samples == 1:
+        stream = code_stream(data)
+        if stream is None and len(data) == SNIFFED_BYTES and header.transfer_syntax != RLE:
+            return  # the frame's header may follow
+        corrected, syntax = corrected_header(data, stream, header, elements.notes)
+        check_stream(stream, data, corrected, syntax)
+        is_unseen = syntax == RLE
+    elif is_unusual and header.samples == 1 and header.height * header.width <= MAX_PIXELS:
         stored_words(elements, header, 0)
+        return
     else:
-        check_native_length(len(pixels), header, elements.notes)
+        is_unseen = header.samples == 1
+        check_native(len(pixels), header, elements.notes)
+    if is_unusual and is_unseen:
+        elements.notes.append(f"High Bit {header.high_bit} of {header.bits_stored} bits stored")

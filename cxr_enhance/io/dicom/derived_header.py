@@ -56,7 +56,9 @@ _PLACES = (
 )  # fmt: skip
 _FINEST_ASPECT, _MOST_ASPECT = 10_000, 2**31 - 1
 _OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
-_ROWS, _COLUMNS, _BITS, _POSITION, _DATA = 0x0010, 0x0011, 0x0100, 0x0102, 0x3000  # of overlays
+# Elements of an overlay.
+_ROWS, _COLUMNS, _FRAMES, _BITS, _POSITION = 0x0010, 0x0011, 0x0015, 0x0100, 0x0102
+_DATA = 0x3000
 
 
 def follow_pixels(
@@ -212,35 +214,43 @@ def _keep_overlays(
     """
     for group in _OVERLAY_GROUPS:
         overlay = data_set.group_dataset(group)
-        is_embedded = (group, _DATA) not in overlay
-        if not len(overlay) or not (is_resized or is_embedded):
+        has_data = (group, _DATA) in overlay and bool(overlay[group, _DATA].value)
+        has_frames = (group, _FRAMES) in overlay and overlay[group, _FRAMES].value not in (None, 1)
+        if not len(overlay):
+            continue
+        if has_data and not has_frames and not is_resized:
+            _describe_own_data(data_set, group)
             continue
         size = tuple(overlay[group, place].value if (group, place) in overlay else None
                      for place in (_ROWS, _COLUMNS))  # fmt: skip
-        bits, position = (overlay[group, place].value if (group, place) in overlay else None
-                          for place in (_BITS, _POSITION))  # fmt: skip
+        position = overlay[group, _POSITION].value if (group, _POSITION) in overlay else None
         if (
             stored is not None
+            and not has_frames
             and size == stored.words.shape
-            and bits == stored.header.bits_allocated
             and isinstance(position, int)
-            and _is_spare(position, stored.header)
+            and _is_overlay(position, stored.header)
         ):
             drawn = (stored.words >> position) & 1
             packed = np.packbits(drawn.astype(np.uint8).reshape(-1), bitorder="little").tobytes()
-            data_set.add_new((group, _BITS), "US", 1)
-            data_set.add_new((group, _POSITION), "US", 0)
             data_set.add_new((group, _DATA), "OW", packed + b"\0" * (len(packed) % 2))
+            _describe_own_data(data_set, group)
             continue
         for element in list(overlay):
             del data_set[element.tag]
-        why = (
-            "the image was resized" if is_resized else "the file has no data of it that can be read"
-        )
+        why = "it has several frames" if has_data else "the file has no data of it that can be read"
+        if is_resized:
+            why = "the image was resized"
         notes.append(f"overlay ({group:04X},xxxx) left out, as {why}")
 
 
-def _is_spare(position: int, header: DicomHeader) -> bool:
-    """Return whether a bit of the stored words lies outside the stored bits."""
+def _describe_own_data(data_set: Any, group: int) -> None:
+    """State that an overlay has data of its own; otherwise it would be read from the pixels."""
+    data_set.add_new((group, _BITS), "US", 1)
+    data_set.add_new((group, _POSITION), "US", 0)
+
+
+def _is_overlay(position: int, header: DicomHeader) -> bool:
+    """Return whether a bit of the stored words holds an overlay, and not the image."""
     is_stored = header.high_bit - header.bits_stored < position <= header.high_bit
-    return 0 <= position < header.bits_allocated and not is_stored
+    return not is_stored and position >= 0 and bool(header.overlay_bits >> position & 1)

@@ -26,6 +26,7 @@ SHARED_GROUPS, FRAME_GROUPS = 0x52009229, 0x52009230
 PIXEL_VALUE_TRANSFORMATION, FRAME_VOI_LUT = 0x00289145, 0x00289132
 LUT_DESCRIPTOR, LUT_DATA = 0x00283002, 0x00283006
 
+GE_BIG_PIXELS = "1.2.840.113619.5.2"  # private: implicit little-endian, pixels big-endian
 IMPLICIT_LITTLE, EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 EXPLICIT_LITTLE, DEFLATED = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"
 
@@ -38,18 +39,19 @@ _LONG_VRS = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b
 _MOST_ELEMENTS = 500_000  # about a second of work; real headers have hundreds
 _TOO_MANY = f"{RULE}; got a DICOM file of more than {_MOST_ELEMENTS} elements."
 _DEEPEST = 100
-_MOST_INFLATED = 1 << 29
-_MOST_OF_AN_ELEMENT = 1 << 20  # bytes of an element that are read from an open file
+_MOST_INFLATED, _INFLATED_AT_ONCE = 1 << 29, 1 << 20
+_LONGEST_UID = 64
+_DELIMITER_BYTES = 8  # all that an empty sequence of undefined length has
 
 View = memoryview | FileBytes
-"""The content of a file that is read already, or that is read in pieces."""
+"""The content of a file, or a part of it, that is read already, or that slicing reads."""
 
 
 class Element(NamedTuple):
     """One element as it stands in the file."""
 
     vr: str
-    value: memoryview
+    value: View
 
 
 @dataclass(slots=True)
@@ -69,8 +71,7 @@ class Elements:
     tables : dict of int to dict of int to Element
         The first item of each lookup table.
     pixels : memoryview, FileBytes or None
-        The pixel data element; with its fragments if `is_encapsulated`. FileBytes, of which nothing
-        is read yet, if the elements were read from an open file.
+        The pixel data element; with its fragments if `is_encapsulated`.
     pixels_vr : str
         VR of the pixel data element.
     is_encapsulated : bool
@@ -96,7 +97,9 @@ class Cut(Exception):  # noqa: N818 - never seen by callers of this package
 def read_elements(data: Content, frame: int = 0) -> Elements:
     """Read a DICOM file's elements, with the functional groups of one of its frames.
 
-    Of an open file, the header is read, and at most 1 MiB of any other element than a sequence.
+    Of an open file, only tags and lengths are read; the values of the elements are read when they
+    are sliced, while the file is open. So memory does not grow with the lengths that a header
+    declares.
 
     Raises
     ------
@@ -131,8 +134,9 @@ def _read_meta(view: View, position: int, elements: Elements) -> int:
         if length == UNDEFINED or position > len(view):
             raise Cut(_beyond(tag, length, view))
         if tag == TRANSFER_SYNTAX:
-            elements.transfer_syntax = bytes(view[value:position]).decode("latin-1").strip(" \0")
-        elements.by_tag[tag] = Element(vr, _value(view, value, position))
+            uid = bytes(view[value : min(position, value + _LONGEST_UID)])
+            elements.transfer_syntax = uid.decode("latin-1").strip(" \0")
+        elements.by_tag[tag] = Element(vr, _part(view, value, position))
     raise ValueError(_TOO_MANY)
 
 
@@ -140,14 +144,7 @@ def _data_set(view: View, start: int, elements: Elements) -> tuple[View, int, bo
     """Inflate a deflated data set; return the data, their start, and whether VRs are explicit."""
     syntax = elements.transfer_syntax
     if syntax == DEFLATED:
-        inflater = zlib.decompressobj(-15)
-        try:
-            inflated = inflater.decompress(view[start:], _MOST_INFLATED)
-        except zlib.error as error:
-            raise Cut(f"its deflated part cannot be inflated ({error})") from None
-        if inflater.unconsumed_tail:
-            raise ValueError(f"{RULE}; got a DICOM file that inflates to more than 512 MiB.")
-        return memoryview(inflated), 0, True
+        return _inflated(view, start), 0, True
     if not syntax:
         elements.notes.append("no transfer syntax; taken from the first element")
         if bytes(view[start : start + 2]) == b"\0\x08":
@@ -156,12 +153,27 @@ def _data_set(view: View, start: int, elements: Elements) -> tuple[View, int, bo
             syntax = EXPLICIT_LITTLE if _is_vr(view[start + 4 : start + 6]) else IMPLICIT_LITTLE
         elements.transfer_syntax = syntax
     elements.order = ">" if syntax == EXPLICIT_BIG else "<"
-    explicit = syntax != IMPLICIT_LITTLE
+    explicit = syntax not in (IMPLICIT_LITTLE, GE_BIG_PIXELS)
     # In implicit VR, letters here would be a length of more than 16 KB of the first element.
     if not explicit and _is_vr(bytes(view[start + 4 : start + 6])):
         elements.notes.append("transfer syntax of implicit VR, elements have explicit VR; read so")
         explicit = True
     return view, start, explicit
+
+
+def _inflated(view: View, start: int) -> memoryview:
+    inflater, inflated = zlib.decompressobj(-15), bytearray()
+    for position in range(start, len(view), _INFLATED_AT_ONCE):
+        piece = view[position : position + _INFLATED_AT_ONCE]
+        try:
+            inflated += inflater.decompress(piece, _MOST_INFLATED + 1 - len(inflated))
+        except zlib.error as error:
+            raise Cut(f"its deflated part cannot be inflated ({error})") from None
+        if len(inflated) > _MOST_INFLATED:
+            raise ValueError(f"{RULE}; got a DICOM file that inflates to more than 512 MiB.")
+        if inflater.eof:
+            break
+    return memoryview(inflated).toreadonly()
 
 
 class Walk:
@@ -183,16 +195,15 @@ class Walk:
             position = self.skip_items(value) if undefined else value + length
             if position > len(view):
                 raise Cut(_beyond(tag, length, view))
+            content = _part(view, value, position)
             if tag in (MODALITY_LUT, VOI_LUT):
-                self.take_table(tag, memoryview(view[value:position]))
+                self.take_table(tag, content)
             elif tag == SHARED_GROUPS:
-                self.take_group(memoryview(view[value:position]), 0)
-            elif tag == FRAME_GROUPS and not self.take_group(
-                memoryview(view[value:position]), frame
-            ):
+                self.take_group(content, 0)
+            elif tag == FRAME_GROUPS and not self.take_group(content, frame):
                 elements.notes.append(f"no functional group of frame {frame}")
             elif not undefined and vr != "SQ":
-                elements.by_tag[tag] = Element(vr, _value(view, value, position))
+                elements.by_tag[tag] = Element(vr, content)
 
     def header(self, position: int) -> tuple[int, str, int, int]:
         """Read the element at `position`: its tag, VR, length, and the start of its value."""
@@ -202,7 +213,7 @@ class Walk:
         return _header(self.view, position, self.elements.order, self.explicit)
 
     def take_pixels(self, vr: str, length: int, value: int) -> None:
-        """Keep the pixel data as a view; note pixel data that the file cuts short."""
+        """Keep the pixel data; note pixel data that the file cuts short."""
         elements, view = self.elements, self.view
         elements.is_encapsulated = length == UNDEFINED
         if not elements.is_encapsulated and value + length > len(view):
@@ -211,17 +222,18 @@ class Walk:
             )
         elements.pixels_vr = vr
         stop = len(view) if elements.is_encapsulated else value + length
-        elements.pixels = (
-            view[value:stop] if isinstance(view, memoryview) else view.part(value, stop)
-        )
+        elements.pixels = _part(view, value, stop)
 
-    def take_table(self, tag: int, sequence: memoryview) -> None:
+    def take_table(self, tag: int, sequence: View) -> None:
         """Keep the first item of a lookup table's sequence."""
         item = self.item(sequence)
         if item is not None:
             self.elements.tables[tag] = item
+        elif len(sequence) > _DELIMITER_BYTES:
+            name = "VOI" if tag == VOI_LUT else "Modality"
+            self.elements.notes.append(f"{name} LUT damaged; left out")
 
-    def take_group(self, sequence: memoryview, index: int) -> bool:
+    def take_group(self, sequence: View, index: int) -> bool:
         """Copy rescale and VOI of one item of functional groups to the top level."""
         group = self.item(sequence, index)
         if group is None:
@@ -257,11 +269,11 @@ class Walk:
                     raise Cut(_beyond(tag, length, self.view))
         return position
 
-    def item(self, sequence: memoryview, index: int = 0) -> dict[int, Element] | None:
+    def item(self, sequence: View, index: int = 0) -> dict[int, Element] | None:
         """Read the elements of one item of a sequence; None if there is no such item."""
         inner = Walk(sequence, self.elements, self.explicit)
         inner.steps = self.steps
-        content, position = None, 0
+        content, position = _part(sequence, 0, 0), 0
         for _ in range(index + 1):
             if position + 8 > len(sequence):
                 return None
@@ -270,8 +282,8 @@ class Walk:
                 return None
             undefined = length == UNDEFINED
             position = inner.skip_items(value, within_item=True) if undefined else value + length
-            content = sequence[value:position]
-        inner.view = content if content is not None else sequence[:0]
+            content = _part(sequence, value, position)
+        inner.view = content
         item = inner.all_elements()
         self.steps = inner.steps
         return item
@@ -286,14 +298,13 @@ class Walk:
             position = self.skip_items(value) if length == UNDEFINED else value + length
             if position > len(self.view):
                 raise Cut(_beyond(tag, length, self.view))
-            item[tag] = Element(vr, _value(self.view, value, position))
+            item[tag] = Element(vr, _part(self.view, value, position))
         return item
 
 
-def _value(view: View, start: int, stop: int) -> memoryview:
-    if isinstance(view, memoryview):
-        return view[start:stop]
-    return memoryview(view[start : min(stop, start + _MOST_OF_AN_ELEMENT)])
+def _part(view: View, start: int, stop: int) -> View:
+    """Return a part of a file's content; read nothing."""
+    return view[start:stop] if isinstance(view, memoryview) else view.part(start, stop)
 
 
 def fragments_of(pixels: memoryview) -> list[memoryview]:

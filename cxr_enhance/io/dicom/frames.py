@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _ITEM = b"\xfe\xff\x00\xe0"
 _END_MARKER = b"\xff\xd9"  # the same in JPEG and JPEG 2000
 _MOST_PADDING = 10  # bytes after an end marker
-_SNIFFED_BYTES = 1 << 16
+SNIFFED_BYTES = 1 << 16
 
 
 def holds_fragments(elements: Elements) -> bool:
@@ -39,7 +39,7 @@ def first_bytes(pixels: View) -> bytes:
             return b""
         length = int.from_bytes(pixels[position + 4 : position + 8], "little")
         start, position = position + 8, position + 8 + length
-    return bytes(pixels[start : min(position, start + _SNIFFED_BYTES)])
+    return bytes(pixels[start : min(position, start + SNIFFED_BYTES)])
 
 
 def native_bytes(
@@ -77,7 +77,7 @@ def compressed_frame(
         If there are no fragments, or neither offsets nor end markers assign them to frames.
     """
     offsets, *fragments = fragments_of(pixels) or [memoryview(b"")]
-    if not fragments:
+    if not any(map(len, fragments)):
         raise ValueError(f"{RULE}; got a DICOM file without pixel data.")
     if header.frames == 1:
         return b"".join(fragments)
@@ -98,10 +98,8 @@ def compressed_frame(
 
 def _offsets(elements: Elements, basic: memoryview) -> tuple[int, ...]:
     extended = elements.by_tag.get(EXTENDED_OFFSETS)
-    if extended is not None:
-        table, code, size = extended.value, "Q", 8
-    else:
-        table, code, size = basic, "I", 4
+    table: View = basic if extended is None else extended.value
+    code, size = ("I", 4) if extended is None else ("Q", 8)
     return struct.unpack(f"<{len(table) // size}{code}", table[: len(table) // size * size])
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxr_enhance.io._signatures import RULE
-from cxr_enhance.io.dicom.elements import EXPLICIT_BIG
+from cxr_enhance.io.dicom.elements import EXPLICIT_BIG, GE_BIG_PIXELS, tag_text
 from cxr_enhance.io.dicom.grayscale import Window, read_grayscale, stored_range
 from cxr_enhance.io.dicom.lookup import Table
 from cxr_enhance.io.dicom.values import Values
@@ -86,8 +86,7 @@ def read_header(elements: Elements) -> DicomHeader:
         if high is not None:
             elements.notes.append(f"High Bit {high} of {stored} bits; taken as {stored - 1}")
         high = stored - 1
-    frames = values.integer_text(_FRAMES)
-    signed = values.number_or(_SIGNED, 0, "Pixel Representation") == 1
+    signed = values.flag(_SIGNED, "Pixel Representation")
     photometric = _photometric(values, samples)
     gray = read_grayscale(values, photometric, stored_range(stored, signed=signed), signed=signed)
     return DicomHeader(
@@ -95,14 +94,14 @@ def read_header(elements: Elements) -> DicomHeader:
         height=height,
         width=width,
         samples=samples,
-        frames=max(frames or 1, 1),
+        frames=values.count(_FRAMES, "Number of Frames"),
         photometric=photometric,
-        planar=values.number(_PLANAR) == 1,
+        planar=samples > 1 and values.flag(_PLANAR, "Planar Configuration"),
         bits_allocated=allocated,
         bits_stored=stored,
         high_bit=high,
         signed=signed,
-        overlay_bits=_overlay_bits(values, allocated),
+        overlay_bits=_overlay_bits(values, allocated, range(high + 1 - stored, high + 1)),
         modality=values.text(_MODALITY),
         view=values.text(_VIEW),
         laterality=values.text(_IMAGE_LATERALITY) or values.text(_LATERALITY),
@@ -117,22 +116,28 @@ def _pixel_spacing(values: Values) -> tuple[float, float] | None:
     return next((spacing for spacing in spacings if spacing is not None), None)
 
 
-def _overlay_bits(values: Values, allocated: int) -> int:
+def _overlay_bits(values: Values, allocated: int, stored: range) -> int:
     """Return a mask of the bits of a word that hold overlays instead of the image.
 
-    Overlay Bits Allocated is that of the image for these overlays, and 1 for overlays with data of
-    their own. Some de-identifiers remove the data of an overlay only; no bit of a word holds it.
+    These overlays have no Overlay Data. Their Overlay Bits Allocated must be that of the image, but
+    may be wrong. Some de-identifiers remove the data of other overlays, whose Overlay Bits
+    Allocated is 1 and whose Overlay Bit Position is 0; no bit of a word holds them.
     """
     bits = 0
     for group in range(0x6000, 0x6020, 2):
         position = values.number(group << 16 | 0x0102)
-        if (
-            position is not None
-            and position < allocated
-            and values.number(group << 16 | 0x0100) == allocated
-            and group << 16 | 0x3000 not in values.by_tag
-        ):
-            bits |= 1 << position
+        data = values.by_tag.get(group << 16 | 0x3000)
+        if position is None or position >= allocated or (data is not None and len(data.value)):
+            continue
+        stated = values.number(group << 16 | 0x0100)
+        if stated != allocated:
+            if position == 0 or position in stored:
+                continue
+            values.note(
+                f"overlay {tag_text(group << 16)} in bit {position} of the pixels, with Overlay "
+                f"Bits Allocated {'missing' if stated is None else stated}; taken as {allocated}"
+            )
+        bits |= 1 << position
     return bits
 
 
@@ -143,8 +148,9 @@ def _photometric(values: Values, samples: int) -> str:
         return stated
     if stated is not None and not (samples == 1 and stated.startswith("MONO")):
         raise ValueError(
-            f"{RULE} that is {', '.join(_GRAY + _COLOUR[:-1])} or {_COLOUR[-1]}; got a DICOM image "
-            f"of {stated!r}."
+            f"{RULE} of 1 channel that is {' or '.join(_GRAY)}, or of 3 channels that is "
+            f"{', '.join(_COLOUR[:-1])} or {_COLOUR[-1]}; got a DICOM image of {samples} "
+            f"channel{'s' * (samples > 1)} that is {stated!r}."
         )
     assumed = "MONOCHROME2" if samples == 1 else "RGB"
     values.note(
@@ -155,4 +161,4 @@ def _photometric(values: Values, samples: int) -> str:
 
 def is_big_endian(header: DicomHeader) -> bool:
     """Return whether native pixels are stored with the high byte first."""
-    return header.transfer_syntax == EXPLICIT_BIG
+    return header.transfer_syntax in (EXPLICIT_BIG, GE_BIG_PIXELS)

@@ -69,7 +69,7 @@ def read_table(
     if descriptor is None or data is None or len(descriptor.value) < 6:
         note(f"{name} damaged; left out")
         return None
-    count, first, bits = struct.unpack_from(order + "HHH", descriptor.value)
+    count, first, bits = struct.unpack(order + "HHH", descriptor.value[:6])
     entries, are_bytes = _entries(data, order, count or _OTHER_SIGN, bits)
     if not entries.size:
         note(f"{name} damaged; left out")
@@ -90,7 +90,7 @@ def _entries(data: Element, order: str, count: int, bits: int) -> tuple[Image, b
     size = len(data.value)
     is_packed = size in (count, count + count % 2) and count > 1
     if is_packed or (bits == _LEAST_BITS and count <= size < 2 * count):
-        packed = np.frombuffer(data.value, np.uint8)
+        packed = np.frombuffer(data.value[:size], np.uint8)
         if order == ">" and data.vr != "OB":
             packed = packed[: size // 2 * 2].reshape(-1, 2)[:, ::-1].reshape(-1)
         return packed[:count], True

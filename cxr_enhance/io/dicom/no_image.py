@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _SOP_CLASS, _MEDIA_STORAGE_CLASS = 0x00080016, 0x00020002
 _ROWS, _COLUMNS = 0x00280010, 0x00280011
-# Pixel data as real numbers: the object is an image, of a kind that is not read.
 _FLOAT_PIXELS, _DOUBLE_PIXELS = 0x7FE00008, 0x7FE00009
+_LONGEST_UID = 64
 # Storage classes of images (PS3.4 B.5 and retired classes), below 1.2.840.10008.5.1.4.1.1. A file
 # of such a class without pixels is damaged.
 _IMAGES = re.compile(
@@ -37,14 +37,23 @@ def check_holds_image(elements: Elements) -> None:
     ------
     NoImageError
         If there are neither rows, columns nor pixels, and the class of the object has none.
+    ValueError
+        If the pixels are floating-point numbers.
     """
     by_tag = elements.by_tag
-    if elements.pixels is not None or not by_tag.keys().isdisjoint(
-        (_ROWS, _COLUMNS, _FLOAT_PIXELS, _DOUBLE_PIXELS)
-    ):
+    if elements.pixels is None and not by_tag.keys().isdisjoint((_FLOAT_PIXELS, _DOUBLE_PIXELS)):
+        raise ValueError(
+            f"{RULE} of 8 or 16 bits; got a DICOM image of floating-point pixels. Scale it and "
+            "save it as uint16."
+        )
+    if elements.pixels is not None or not by_tag.keys().isdisjoint((_ROWS, _COLUMNS)):
         return
     element = by_tag.get(_SOP_CLASS) or by_tag.get(_MEDIA_STORAGE_CLASS)
-    sop_class = "" if element is None else bytes(element.value).decode("latin-1").strip(" \0")
+    sop_class = (
+        ""
+        if element is None
+        else bytes(element.value[:_LONGEST_UID]).decode("latin-1").strip(" \0")
+    )
     if not sop_class or _IMAGES.fullmatch(sop_class):
         return
     raise NoImageError(

@@ -9,11 +9,11 @@ import numpy as np
 
 from cxr_enhance.io._signatures import RULE
 from cxr_enhance.io.dicom.codec import (
+    NATIVE,
     RLE,
     check_stream,
     code_stream,
     corrected_header,
-    is_compressed,
     is_lossless,
 )
 from cxr_enhance.io.dicom.decoder_pool import decode_in_child_process
@@ -77,9 +77,7 @@ def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Stored:
             return Stored(_within_range(values, stream, header, notes), header, decoder)
         words = values.astype(np.uint8 if header.bits_allocated == 8 else np.uint16, copy=False)
         return _in_place(np.ascontiguousarray(words), header, notes, decoder)
-    if is_compressed(header.transfer_syntax):
-        notes.append(f"native pixels under transfer syntax {header.transfer_syntax}")
-    check_native_length(len(elements.pixels), header, notes)
+    check_native(len(elements.pixels), header, notes)
     words = _native_frame(elements.pixels, elements.pixels_vr, header, frame)
     if header.samples == 1:
         words = words.reshape(header.height, header.width)
@@ -116,8 +114,8 @@ def _word_type(header: DicomHeader) -> type[np.uint8] | type[np.uint16]:
     return np.uint8 if header.bits_stored <= 8 else np.uint16
 
 
-def check_native_length(length: int, header: DicomHeader, notes: list[str]) -> None:
-    """Note native pixel data that are longer than the header states.
+def check_native(length: int, header: DicomHeader, notes: list[str]) -> None:
+    """Note contradictions between the header and native pixel data of `length` bytes.
 
     Raises
     ------
@@ -125,8 +123,17 @@ def check_native_length(length: int, header: DicomHeader, notes: list[str]) -> N
         If the pixel data of a YBR_FULL_422 image have no shared colour values: then they are RGB or
         YBR_FULL, and nothing shows which.
     """
+    if header.transfer_syntax not in NATIVE:
+        notes.append(f"native pixels under transfer syntax {header.transfer_syntax}")
+    if header.photometric in ("YBR_ICT", "YBR_RCT"):
+        notes.append(
+            f"Photometric Interpretation {header.photometric} of native pixels; taken as RGB"
+        )
     declared = header.frames * _native_frame_size(header)
-    if length <= declared + declared % 2:  # a byte makes the length even
+    if declared <= length <= declared + declared % 2:  # a byte makes the length even
+        return
+    if length < declared:
+        notes.append(f"pixel data have {length} bytes, the header states {declared}")
         return
     if header.photometric == "YBR_FULL_422" and length - declared * 3 // 2 in (0, 1):
         raise ValueError(
@@ -146,14 +153,17 @@ def _native_frame_size(header: DicomHeader) -> int:
 
 def _native_frame(pixels: View, vr: str, header: DicomHeader, frame: int) -> Image:
     size = _native_frame_size(header)
-    if len(pixels) < (frame + 1) * size:
+    part: bytes | memoryview | bytearray = b""
+    if (frame + 1) * size <= len(pixels):
+        is_swapped = header.bits_allocated == 8 and is_big_endian(header) and vr == "OW"
+        part = native_bytes(pixels, frame * size, size, swapped=is_swapped)
+    if len(part) < size:  # a file that is cut while it is read gives fewer bytes
+        there = frame * size + len(part) if part else len(pixels)
         raise ValueError(
             f"{RULE}; got a DICOM file whose pixel data are short: {header.frames} frames of "
             f"{header.width} x {header.height} pixels need {header.frames * size} bytes, "
-            f"{len(pixels)} are there."
+            f"{there} are there."
         )
-    is_swapped = header.bits_allocated == 8 and is_big_endian(header) and vr == "OW"
-    part = native_bytes(pixels, frame * size, size, swapped=is_swapped)
     if header.bits_allocated == 8:
         return np.frombuffer(part, np.uint8)
     words16 = np.frombuffer(part, ">u2" if is_big_endian(header) else "<u2")

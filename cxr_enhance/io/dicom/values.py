@@ -59,6 +59,13 @@ class Values:
             return default
         return value
 
+    def flag(self, tag: int, name: str) -> bool:
+        """Return whether an element is 1; a value other than 0 and 1 is 0, with a note."""
+        value = self.number_or(tag, 0, name)
+        if value not in (0, 1):
+            self.note(f"{name} {value}; taken as 0")
+        return value == 1
+
     def text(self, tag: int) -> str | None:
         """Return the first value of a text, in capitals and without unprintable characters."""
         element = self.by_tag.get(tag)
@@ -106,13 +113,21 @@ class Values:
             return None
         return first, second
 
-    def integer_text(self, tag: int) -> int | None:
-        """Return the first value of an element that should be an integer as text."""
+    def count(self, tag: int, name: str) -> int:
+        """Return the first value of an element that should be a positive integer as text.
+
+        A missing value is 1, and so is a value below 1, with a note; fractions are cut with a note.
+        """
         value = self.real(tag)
-        return None if value is None else int(value)
+        if value is None:
+            return 1
+        count = max(int(value), 1)
+        if count != value:
+            self.note(f"{name} {value:g}; taken as {count}")
+        return count
 
     def _binary(self, tag: int, code: str) -> float | None:
-        data = self.by_tag[tag].value
+        data = self.by_tag[tag].value[: _SIZES[code]]
         if len(data) < _SIZES[code]:
             if len(data) < 2:
                 return None

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from cxr_enhance.io.dicom.pixels import Stored
 
 
+_CURE = "Choose --format png."
+
+
 class _Request(NamedTuple):
     """The arguments of `derived_dicom`."""
 
@@ -107,7 +110,10 @@ def derived_dicom(
     An element that cannot be written again is left out, with a note.
     """
     if image_format(source[:HEAD_BYTES]) == "DICOM":
-        check_extent(source)
+        try:
+            check_extent(source)
+        except ValueError as error:
+            raise ValueError(f"{error} {_CURE}") from None
     request = _Request(
         image, source, description, strip_identity, pseudonym_key, bits, scale, is_inverted
     )
@@ -124,7 +130,7 @@ def derived_dicom(
             except Exception:
                 raise ValueError(
                     f"{RULE} whose header can be written again for --format dicom; got "
-                    f"{type(first).__name__}{_place_in(str(first))}."
+                    f"{type(first).__name__}{_place_in(str(first))}. {_CURE}"
                 ) from None
     if notes is not None:
         notes += repairs

@@ -91,6 +91,18 @@ def test_a_palette_of_a_bmp_is_colour_unless_it_is_gray(bits, core, upwards):
         assert_same_image(read_image(data), expected.astype(np.uint8))
 
 
+@pytest.mark.parametrize(("offset", "colours"), [(0, 0), (14, 0), (54, 0), (1077, 0), (54, 1)])
+def test_a_bmp_whose_pixels_begin_in_its_palette_is_a_sentence(offset, colours):
+    palette = [[level] * 3 for level in range(256)]
+    whole = bmp([row.tobytes() for row in GRAY[::-1]], 8, *GRAY.shape[::-1], palette=palette)
+    assert_same_image(read_image(whole), GRAY)
+    data = bytearray(whole)
+    struct.pack_into("<I", data, 10, offset)
+    struct.pack_into("<I", data, 46, colours)
+    with pytest.raises(ValueError, match="pixels begin within its header or palette"):
+        read_image(bytes(data))
+
+
 MASKS = {
     "plain": (0xFF0000, 0xFF00, 0xFF),
     "rgb": (0xFF, 0xFF00, 0xFF0000),

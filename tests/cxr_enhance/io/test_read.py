@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import pathlib
 import struct
@@ -13,6 +15,7 @@ import pytest
 from cxr_enhance import read_image
 from cxr_enhance.io import image_info
 from cxr_enhance.io._headers import jpeg_has_too_many_scans
+from cxr_enhance.io._signatures import HEAD_BYTES, READ, image_format
 from tests.helpers.compare import assert_native_and_contiguous, assert_same_image
 from tests.helpers.image_files import (
     drawn,
@@ -236,12 +239,26 @@ def test_damaged_png_raises():
         read_image(bytes(data))
 
 
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
         pytest.param(b"", "got an empty file", id="empty"),
         pytest.param(b"not an image", r"got 12 bytes that begin with b'not an i'", id="text"),
         pytest.param(b"BMW is a car, and this is no bitmap", "got 35 bytes", id="text-like-bmp"),
+        pytest.param(npy(GRAY), r"a NumPy array\. Load it with numpy\.load\.$", id="npy"),
+        pytest.param(b"P5\n53 37\n255\n" + GRAY.tobytes(), "a Netpbm image. Convert", id="pgm"),
+        pytest.param(b"P53 is no chip", "got 14 bytes", id="text-like-pgm"),
+        pytest.param(gzip.compress(b""), "a gzip file. Unpack it first", id="gzip"),
+        pytest.param(b"PK\3\4" + bytes(99), "a zip file. Unpack it first", id="zip"),
+        pytest.param(
+            b"version https://git-lfs.github.com/spec/v1\n", "with git lfs pull", id="git-lfs"
+        ),
         pytest.param(b"GIF89a" + bytes(99), r"got GIF\. Convert it to PNG", id="gif"),
         pytest.param(bytes(128) + b"DICM" + bytes(99), "got a DICOM file", id="dicom"),
         pytest.param(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(99), "got JPEG 2000", id="jp2"),
@@ -264,6 +281,9 @@ def test_damaged_png_raises():
     ],
 )  # fmt: skip
 def test_errors_of_reading_name_what_the_source_holds(data, words):
+    if image_format(data[:HEAD_BYTES]) not in READ:
+        with pytest.raises(ValueError, match=words):
+            image_info(data)
     with pytest.raises(ValueError, match=words) as caught:
         read_image(data)
     assert str(caught.value).startswith(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 
@@ -218,3 +220,101 @@ def test_a_size_behind_thousands_of_fields_is_not_decoded():
 def test_a_second_page_says_nothing_of_the_first():
     data = tiff([GRAY, drawn(500, 600)])
     assert_same_image(read_image(data, max_pixels=40 * 56), GRAY)
+
+
+SMALL = drawn(37, 53)
+STRIPS = [SMALL[top : top + 10].tobytes() for top in range(0, 37, 10)]
+
+
+def in_strips(pieces, compression, more=None):
+    """Make a TIFF of `SMALL` in strips of 10 rows."""
+    at = np.cumsum([8, *map(len, pieces)])[:-1].tolist()
+    fields = tiff_fields(53, 37, 8, 1, 1, at=at, counts=[*map(len, pieces)])
+    fields |= {278: (3, [10]), 259: (3, [compression])}
+    return tiff_of(fields | (more or {}), b"".join(pieces))
+
+
+def in_tiles(compress, more=None):
+    """Make a TIFF of `SMALL` in four tiles, of 32 x 32 pixels."""
+    padded = np.zeros((64, 64), np.uint8)
+    padded[:37, :53] = SMALL
+    places = [(top, left) for top in (0, 32) for left in (0, 32)]
+    pieces = [compress(padded[y : y + 32, x : x + 32].tobytes()) for y, x in places]
+    fields = tiff_fields(53, 37, 8, 1, 1)
+    for tag in (273, 278, 279):
+        del fields[tag]
+    fields |= {
+        322: (3, [32]),
+        323: (3, [32]),
+        324: (4, np.cumsum([8, *map(len, pieces)])[:-1].tolist()),
+        325: (4, [*map(len, pieces)]),
+        259: (3, [1 if compress is bytes else 8]),
+    }
+    return tiff_of(fields | (more or {}), b"".join(pieces))
+
+
+@pytest.mark.parametrize("compress", [bytes, zlib.compress], ids=["none", "deflate"])
+def test_strips_and_tiles_are_read(compress):
+    compression = 1 if compress is bytes else 8
+    assert_same_image(read_image(in_strips([*map(compress, STRIPS)], compression)), SMALL)
+    assert_same_image(read_image(in_tiles(compress)), SMALL)
+
+
+COUNTS = [len(strip) for strip in STRIPS]
+SHORT = {
+    "a-count-too-small": in_strips(STRIPS, 1, {279: (4, [*COUNTS[:3], 1])}),
+    "counts-of-zero": in_strips(STRIPS, 1, {279: (4, [0] * 4)}),
+    "a-strip-too-few": in_strips(STRIPS, 1, {273: (4, [8, 538, 1068])}),
+    "a-strip-outside": in_strips(STRIPS, 1, {273: (4, [8, 538, 1068, 1 << 31])}),
+    "a-strip-across-the-end": in_strips(STRIPS, 1, {273: (4, [8, 538, 1068, 2000])}),
+    "an-lzw-strip-outside": in_strips(STRIPS, 5, {273: (4, [8, 538, 1068, 1 << 31])}),
+    "no-rows-in-a-strip": in_strips(STRIPS, 1, {278: (3, [0])}),
+    "deflate-cut": in_strips([*map(zlib.compress, STRIPS[:3]), zlib.compress(STRIPS[3])[:40]], 8),
+    "deflate-of-few-pixels": in_strips([*map(zlib.compress, STRIPS[:3]), zlib.compress(b"a")], 8),
+    "deflate-of-nothing": in_strips([*map(zlib.compress, STRIPS[:3]), b""], 8),
+    "a-tile-too-few": in_tiles(bytes, {324: (4, [8, 1032, 2056])}),
+    "a-tile-outside": in_tiles(bytes, {324: (4, [8, 1032, 2056, 1 << 31])}),
+    "a-tile-too-small": in_tiles(bytes, {325: (4, [1024, 1024, 1, 1024])}),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_tiff_that_lacks_pixels_is_a_sentence(name):
+    with pytest.raises(
+        ValueError, match=r"a TIFF of \d+ bytes whose pixels are cut short or damaged"
+    ):
+        read_image(SHORT[name])
+
+
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.9, 1.0])
+def test_a_damaged_deflated_tiff_is_a_sentence(place):
+    pieces = [bytearray(zlib.compress(strip)) for strip in STRIPS]
+    pieces[2][int(place * (len(pieces[2]) - 1))] ^= 0x55
+    with pytest.raises(ValueError, match="cut short or damaged"):
+        read_image(in_strips(pieces, 8))
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, 0xFFFFFFF0])
+def test_a_wrong_count_of_the_only_strip_is_corrected(count):
+    data = tiff_of(tiff_fields(53, 37, 8, 1, 1, counts=[count]), SMALL.tobytes())
+    assert_same_image(read_image(data), SMALL)
+
+
+def test_missing_counts_of_strips_are_found_out():
+    fields = tiff_fields(53, 37, 8, 1, 1)
+    del fields[279]
+    assert_same_image(read_image(tiff_of(fields, SMALL.tobytes())), SMALL)
+
+
+@pytest.mark.parametrize("compression", [0, 9, 99, 34712, 65535])
+def test_an_unknown_compression_is_a_sentence(compression):
+    data = tiff_of(tiff_fields(53, 37, 8, 1, 1) | {259: (3, [compression])}, SMALL.tobytes())
+    with pytest.raises(ValueError, match=rf"Compression {compression}\)\. Save it without"):
+        read_image(data)
+
+
+@pytest.mark.parametrize("more", [{}, {320: (3, [1] * 767)}])
+def test_a_palette_that_is_not_whole_is_a_sentence(more):
+    data = tiff_of(tiff_fields(53, 37, 8, 1, 3) | more, SMALL.tobytes())
+    with pytest.raises(ValueError, match="palette colours without a whole palette"):
+        read_image(data)

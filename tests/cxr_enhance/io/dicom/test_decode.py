@@ -468,7 +468,9 @@ def test_info_of_a_large_file_reads_its_header_alone(tmp_path):
 
 def test_info_of_what_is_no_image_is_a_sentence(tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
-    with pytest.raises(ValueError, match=r"got 8 bytes of no image\. File: '.*notes\.txt'"):
+    with pytest.raises(
+        ValueError, match=r"got 8 bytes that begin with b'no image'\. File: '.*notes\.txt'"
+    ):
         image_info(tmp_path / "notes.txt")
 
 
@@ -574,8 +576,30 @@ HOSTILE = {
     ),
     "no-rows": (saved(data_set(GRAY8, Rows=0)), "no rows or no columns"),
     "32-bits": (saved(data_set(GRAY8, BitsAllocated=32)), "of 1 channels of 32 bits"),
-    "palette": (saved(data_set(GRAY8, photometric="PALETTE COLOR")), "of 'PALETTE COLOR'"),
+    "palette": (saved(data_set(GRAY8, photometric="PALETTE COLOR")), "that is 'PALETTE COLOR'"),
     "video": (saved(data_set(GRAY8), uid.MPEG2MPML, [b"\0\0\1\xb3"]), "which is not read"),
+    "three-channels-of-gray": (
+        saved(data_set(np.dstack([GRAY8] * 3), photometric="MONOCHROME2")),
+        "of 3 channels that is RGB, .*; got a DICOM image of 3 channels that is 'MONOCHROME2'",
+    ),
+    "floating-point": (
+        saved(data_set(GRAY8)).replace(b"\xe0\x7f\x10\0OB", b"\xe0\x7f\x08\0OF"),
+        "of floating-point pixels",
+    ),
+    "png-as-jpeg": (
+        saved(data_set(GRAY8), uid.JPEGBaseline8Bit, [encoded(".png", GRAY8)]),
+        r"pixels are no JPEG that can be decoded: \d+ bytes that begin with b'\\x89PNG",
+    ),
+    "nothing-as-jpeg-ls": (
+        saved(data_set(GRAY8), uid.JPEGLSLossless, [b"ab"]).replace(
+            b"\2\0\0\0ab", b"\0\0\0\0"
+        ),
+        "without pixel data",
+    ),
+    "one-byte-of-rle": (
+        saved(data_set(GRAY8), uid.RLELossless, [b"ab"]).replace(b"\2\0\0\0ab", b"\1\0\0\0a"),
+        "cannot be decoded",
+    ),
     "unknown-syntax": (saved(data_set(GRAY8), uid.JPEG2000MC, [b"\0\0"]), "which is not read"),
     "damaged-codec": (
         saved(data_set(GRAY8), uid.JPEGLSLossless, [b"\xff\xd8\xff\xf7" + bytes(60)]), None,
@@ -732,8 +756,8 @@ def nested_and_wide(elements):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (nested(3000, defined=True), "nested more than 100 deep"),
-        (nested_and_wide(600_000), "more than 500000 elements"),
+        (nested(3000, defined=True), r"nested more than 100 deep\. Choose --format png\."),
+        (nested_and_wide(600_000), r"more than 500000 elements\. Choose --format png\."),
     ],
     ids=["deep", "wide"],
 )

@@ -18,6 +18,7 @@ from cxr_enhance.io.dicom.decode import decode_dicom  # noqa: E402
 from cxr_enhance.io.options import ReadOptions  # noqa: E402
 from tests.helpers.dicom_files import (  # noqa: E402
     data_set,
+    element,
     lut_item,
     read_with_notes,
     saved,
@@ -74,6 +75,17 @@ def test_a_table_shorter_than_declared_ends_with_its_last_entry():
     image, notes = read_with_notes(saved(ds))
     assert_same_image(image, (np.minimum(RAMP, 2999) * 20).astype(np.uint16))
     assert "VOI LUT of 4096 entries, 3000 are there" in notes
+
+
+@pytest.mark.parametrize(("tag", "name"), [(0x00283000, "Modality LUT"), (0x00283010, "VOI LUT")])
+def test_a_sequence_of_no_items_is_no_table_and_noted_unless_it_is_empty(tag, name):
+    whole = saved(data_set(RAMP, bits=12))
+    place = whole.index(b"\xe0\x7f\x10\0")
+    empty = element(tag, "SQ", b"\xfe\xff\xdd\xe0\0\0\0\0", 0xFFFFFFFF)
+    for sequence in (element(tag, "SQ", b""), empty, element(tag, "SQ", bytes(80))):
+        image, notes = read_with_notes(whole[:place] + sequence + whole[place:])
+        assert_same_image(image, RAMP)
+        assert (f"{name} damaged; left out" in notes) == (sequence[12:] == bytes(80))
 
 
 ENTRIES = np.arange(3000) * 20

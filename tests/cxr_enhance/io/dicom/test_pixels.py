@@ -24,16 +24,18 @@ from cxr_enhance.io.options import ReadOptions  # noqa: E402
 from tests.helpers.dicom_files import (  # noqa: E402
     compressed,
     data_set,
+    element,
     j2k,
     jpeg_lossless,
     near_lossless,
     read_with_notes,
     saved,
 )
-from tests.helpers.image_files import drawn  # noqa: E402
+from tests.helpers.image_files import drawn, encoded  # noqa: E402
 
 GRAY12 = drawn(36, 52, dtype=np.uint16) >> 4
 SIGNED12 = GRAY12.astype(np.int16) - 2048
+COLOUR = drawn(36, 52, channels=3)
 
 # White that overshoots, as at the edge of a collimator, and what is far below it.
 DEEPER = np.tile(np.array([[4000, 4095, 4096, 4200], [0, 1, 2048, 5000]], np.uint16), (16, 8))
@@ -96,8 +98,97 @@ def test_colour_without_shared_values_is_not_read_as_with_shared_values(shape):
     data = saved(data_set(pixels, photometric="YBR_FULL_422"))
     with pytest.raises(ValueError, match=r"3 bytes a pixel\. Correct its Photometric"):
         read_image(data)
+    said = (
+        "cannot be decoded: a DICOM image in YBR_FULL_422 whose pixel data have 3 bytes a pixel. "
+    )
+    assert [note.startswith(said) for note in image_info(data).notes] == [True]
     for right in ("RGB", "YBR_FULL"):
         assert read_image(saved(data_set(pixels, photometric=right))).shape == shape
+
+
+def test_frames_that_are_not_there_are_noted():
+    frames = np.stack([GRAY12] * 3)
+    data = saved(data_set(frames, bits=12, NumberOfFrames=5))
+    note = f"pixel data have {frames.nbytes} bytes, the header states {GRAY12.nbytes * 5}"
+    assert image_info(data).notes == (note,)
+    image, notes = read_with_notes(data, frame=2)
+    assert_same_image(image, GRAY12)
+    assert note in notes
+    with pytest.raises(ValueError, match="pixel data are short: 5 frames"):
+        read_image(data, frame=3)
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (encoded(".jpg", drawn(8, 8)), "52 x 36 pixels whose compressed data hold 8 x 8"),
+        (encoded(".jpg", drawn(36, 52, channels=3)), "1 channels whose compressed data hold 3"),
+        (jpeg_lossless(GRAY12, bits=17), "image of 17 bits"),
+    ],
+)
+def test_pixels_that_contradict_the_header_are_noted_where_they_are_not_decoded(frame, said):
+    data = saved(data_set(GRAY12 >> 4), uid.JPEGBaseline8Bit, [frame])
+    assert any(said in note for note in image_info(data).notes)
+    with pytest.raises(ValueError, match=said):
+        read_image(data)
+
+
+def with_syntax(data, written, stated):
+    """Return a file that states another transfer syntax than the one it was written with."""
+    old, new = (
+        element(0x00020010, "UI", text.encode() + b"\0" * (len(text) % 2))
+        for text in (written, stated)
+    )
+    assert data.count(old) == 1
+    return data.replace(old, new)
+
+
+@pytest.mark.parametrize("stated", ["1.2.3.4.5", uid.JPEG2000, uid.MPEG4HP41])
+def test_native_pixels_under_a_syntax_of_no_native_pixels_are_noted(stated):
+    data = with_syntax(saved(data_set(GRAY12, bits=12)), uid.ExplicitVRLittleEndian, stated)
+    note = f"native pixels under transfer syntax {stated}"
+    assert image_info(data).notes == (note,)
+    image, notes = read_with_notes(data)
+    assert_same_image(image, GRAY12)
+    assert note in notes
+
+
+@pytest.mark.parametrize("photometric", ["YBR_RCT", "YBR_ICT"])
+def test_native_pixels_in_a_colour_space_of_jpeg_2000_are_rgb_and_noted(photometric):
+    data = saved(data_set(COLOUR, photometric=photometric))
+    note = f"Photometric Interpretation {photometric} of native pixels; taken as RGB"
+    assert image_info(data).notes == (note,)
+    image, notes = read_with_notes(data)
+    assert_same_image(image, COLOUR)
+    assert note in notes
+
+
+def test_a_private_syntax_of_implicit_vr_with_pixels_of_big_endian_is_read():
+    ds = data_set(GRAY12.astype(">u2"), bits=12)
+    data = with_syntax(
+        saved(ds, uid.ImplicitVRLittleEndian), uid.ImplicitVRLittleEndian, "1.2.840.113619.5.2"
+    )
+    image, notes = read_with_notes(data)
+    assert_same_image(image, GRAY12)
+    assert not notes
+
+
+@pytest.mark.parametrize(
+    ("pixels", "elements", "note"),
+    [
+        (GRAY12, {"NumberOfFrames": 0}, "Number of Frames 0; taken as 1"),
+        (GRAY12, {"NumberOfFrames": -3}, "Number of Frames -3; taken as 1"),
+        (GRAY12, {"PixelRepresentation": 2}, "Pixel Representation 2; taken as 0"),
+        (COLOUR, {"PlanarConfiguration": 7}, "Planar Configuration 7; taken as 0"),
+        (COLOUR, {"PlanarConfiguration": None}, "Planar Configuration missing; taken as 0"),
+    ],
+)
+def test_values_that_are_not_followed_are_noted(pixels, elements, note):
+    data = saved(data_set(pixels, **elements))
+    assert image_info(data).notes == (note,)
+    image, notes = read_with_notes(data)
+    assert_same_image(image, pixels)
+    assert note in notes
 
 
 def with_overlays(pixels, bits, *positions):
@@ -119,11 +210,13 @@ def with_overlays(pixels, bits, *positions):
 @pytest.mark.parametrize("syntax", [uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.JPEGLossless])
 @pytest.mark.parametrize("pixels", [GRAY12, SIGNED12, GRAY12 >> 4])
 @pytest.mark.parametrize("positions", [(12,), (14,), (12, 13)])
+@pytest.mark.parametrize("allocated", [16, 1])
 def test_overlays_in_losslessly_compressed_words_are_ignored_as_in_native_words(
-    syntax, pixels, positions
+    syntax, pixels, positions, allocated
 ):
     bits = int(pixels.max()).bit_length() + (pixels.dtype.kind == "i")
     ds, words = with_overlays(pixels, bits, *positions)
+    ds[0x60000100].value = allocated
     native, _ = read_with_notes(saved(ds))
     frame = {
         uid.JPEGLSLossless: lambda: near_lossless(words, 0),
@@ -132,7 +225,8 @@ def test_overlays_in_losslessly_compressed_words_are_ignored_as_in_native_words(
     }[syntax]()
     image, notes = read_with_notes(saved(ds, syntax, [frame]))
     assert_same_image(image, native)
-    assert not notes
+    assert bool(notes) == (allocated == 1)
+    assert "bits outside" not in notes
 
 
 def test_overlays_in_words_that_may_be_lossy_are_clipped():

@@ -10,6 +10,7 @@ import struct
 import numpy as np
 import pytest
 
+from cxr_enhance.io import image_info
 from cxr_enhance.io.dicom.attributes import dicom_attributes
 from cxr_enhance.io.dicom.pseudonym import pseudonym
 from cxr_enhance.io.dicom.write import derived_dicom
@@ -23,7 +24,13 @@ pytestmark = pytest.mark.opencv
 
 from pydicom import uid  # noqa: E402
 
-from tests.helpers.dicom_files import compressed, data_set, lut_item, saved  # noqa: E402
+from tests.helpers.dicom_files import (  # noqa: E402
+    compressed,
+    data_set,
+    lut_item,
+    read_with_notes,
+    saved,
+)
 from tests.helpers.image_files import drawn, encoded  # noqa: E402
 
 GRAY12 = drawn(36, 52, dtype=np.uint16) >> 4
@@ -196,9 +203,30 @@ def test_an_overlay_that_cannot_be_kept_is_left_out_with_a_note(kind):
     assert any("overlay (6000,xxxx) left out" in note for note in notes)
 
 
+@pytest.mark.parametrize("allocated", [None, 1, 8])
+def test_an_overlay_in_spare_bits_is_kept_whatever_its_bits_allocated(allocated):
+    drawn_over = GRAY12 > 2000
+    ds = data_set(GRAY12 | (drawn_over.astype(np.uint16) << 13), bits=12)
+    described_overlay(ds, 13)[0x60000100].value = allocated
+    if allocated is None:
+        del ds[0x60000100]
+    derived, notes = derive(saved(ds))
+    assert (derived[0x60000100].value, derived[0x60000102].value) == (1, 0)
+    assert_same_image(derived.overlay_array(0x6000), drawn_over.astype(np.uint8))
+    assert not notes
+    note = (
+        "overlay (6000,0000) in bit 13 of the pixels, with Overlay Bits Allocated "
+        f"{allocated or 'missing'}; taken as 16"
+    )
+    image, read_notes = read_with_notes(saved(ds))
+    assert_same_image(image, GRAY12)
+    assert read_notes == f"DICOM: {note}."
+    assert image_info(saved(ds)).notes == (note,)
+
+
 @pytest.mark.parametrize(
     ("allocated", "position"),
-    [(1, 0), (16, 0), (16, 11), (8, 13), (None, 13), (16, 16)],
+    [(1, 0), (None, 0), (16, 0), (16, 11), (1, 11), (16, 16), (1, 16), (16, 0xFFFF)],
 )
 def test_an_overlay_without_data_never_takes_bits_that_are_not_its_own(allocated, position):
     ds = described_overlay(data_set(GRAY12, bits=12), position)
@@ -210,6 +238,14 @@ def test_an_overlay_without_data_never_takes_bits_that_are_not_its_own(allocated
     assert notes == ["overlay (6000,xxxx) left out, as the file has no data of it that can be read"]
 
 
+def test_low_bits_of_left_justified_values_are_no_overlay_whose_data_were_removed():
+    ds = data_set((GRAY12 << 4) | 1, bits=12, HighBit=15)
+    described_overlay(ds, 0)[0x60000100].value = 1
+    derived, notes = derive(saved(ds))
+    assert not derived.group_dataset(0x6000)
+    assert any("overlay (6000,xxxx) left out" in note for note in notes)
+
+
 def test_an_overlay_below_left_justified_values_gets_data_of_its_own():
     drawn_over = (GRAY12 > 2000).astype(np.uint16)
     ds = data_set((GRAY12 << 4) | drawn_over, bits=12)
@@ -217,6 +253,35 @@ def test_an_overlay_below_left_justified_values_gets_data_of_its_own():
     derived, notes = derive(saved(described_overlay(ds, 0)))
     assert_same_image(derived.overlay_array(0x6000), drawn_over.astype(np.uint8))
     assert not notes
+
+
+def test_empty_overlay_data_are_none():
+    drawn_over = GRAY12 > 2000
+    ds = data_set(GRAY12 | (drawn_over.astype(np.uint16) << 13), bits=12)
+    described_overlay(ds, 13).add_new(0x60003000, "OW", b"")
+    derived, notes = derive(saved(ds))
+    assert_same_image(derived.overlay_array(0x6000), drawn_over.astype(np.uint8))
+    assert not notes
+    assert_same_image(read_with_notes(saved(ds))[0], GRAY12)
+
+
+def test_an_overlay_with_data_of_its_own_never_names_a_bit_of_the_new_pixels():
+    ds = described_overlay(data_set(GRAY12, bits=12), 13)
+    ds.add_new(0x60003000, "OW", bytes(range(117)) * 2)
+    derived, notes = derive(saved(ds))
+    assert (derived[0x60000100].value, derived[0x60000102].value) == (1, 0)
+    assert derived[0x60003000].value == bytes(range(117)) * 2
+    assert not notes
+
+
+@pytest.mark.parametrize(("frames", "is_kept"), [(1, True), (2, False)])
+def test_an_overlay_of_several_frames_is_left_out_with_a_note(frames, is_kept):
+    ds = described_overlay(data_set(GRAY12, bits=12), 0)
+    ds.add_new(0x60000015, "IS", frames)
+    ds.add_new(0x60003000, "OW", bytes(234) * frames)
+    derived, notes = derive(saved(ds))
+    assert bool(derived.group_dataset(0x6000)) == is_kept
+    assert notes == ([] if is_kept else ["overlay (6000,xxxx) left out, as it has several frames"])
 
 
 def test_an_overlay_with_data_of_its_own_stays():
