@@ -198,9 +198,11 @@ def overlap_lines(name: str, overlap: Overlap) -> list[str]:
         lines += [f"WARNING: {near} of images that the model has seen:"]
         lines += shared_lines(overlap.near)
     if overlap.patients:
-        of_patients = counted(len(overlap.patients), one, several)
+        of_patients = counted(
+            len(overlap.patients), f"{one} of a patient", f"{several} of patients"
+        )
         lines += [
-            f"WARNING: {of_patients} of patients, by source and id, whom the model has seen:",
+            f"WARNING: {of_patients}, by source and id, whom the model has seen:",
             *shared_lines(overlap.patients),
         ]
     if overlap.unread:

@@ -84,7 +84,7 @@ def test_near_copies_and_patients_are_listed_and_taken(run, clinic):
     assert overlap.near == (Shared("c.png", seen.records[0].file, "train", "inverted"),)
     assert [one.file for one in overlap.patients] == ["c.png"]
     assert any(line.startswith("  c.png: ") and "inverted" in line for line in said)
-    assert any("image of clinic is of patients" in line for line in said)
+    assert any("image of clinic is of a patient" in line for line in said)
 
 
 def test_what_the_start_of_a_run_has_seen_counts_too(finished, clinic, tmp_path):

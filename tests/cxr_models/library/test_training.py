@@ -57,7 +57,7 @@ def test_a_start_that_has_seen_patients_of_the_test_is_a_warning(split, tmp_path
     manifest = dataclasses.replace(split.manifest, records=records)
     other = dataclasses.replace(split, manifest=manifest, hash=records_hash(records))
     config = CONFIG.with_settings(settings.items())
-    with pytest.warns(UserWarning, match="1 image of test is of patients, by source") as seen:
+    with pytest.warns(UserWarning, match="1 image of test is of a patient, by source") as seen:
         cxm.train(other, out=tmp_path / "new", config=config)
     assert [w.filename for w in seen if w.category is UserWarning] == [__file__]
 

@@ -47,7 +47,7 @@ def test_sets_share_equal_pixels_near_copies_and_patients_whatever_their_paths(t
     assert overlap_lines("clinic", overlap) == [
         "WARNING: 1 image of clinic is a near copy of images that the model has seen:",
         "  x.png: inverted, a.png in train",
-        "WARNING: 1 image of clinic is of patients, by source and id, whom the model has seen:",
+        "WARNING: 1 image of clinic is of a patient, by source and id, whom the model has seen:",
         "  y.png: patient, c.png in train",
     ]
 

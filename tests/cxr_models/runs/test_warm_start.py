@@ -122,7 +122,7 @@ def test_patients_that_the_start_has_seen_are_listed(finished, small_split, tmp_
     said = []
     found = check_warm_start(split, str(finished / "best.weights.h5"), say=said.append)
     assert [one.file for one in found["test"].patients] == [first.file]
-    assert any("1 image of test is of patients" in line for line in said)
+    assert any("1 image of test is of a patient" in line for line in said)
 
 
 def test_a_run_whose_files_are_damaged_is_named(finished):
