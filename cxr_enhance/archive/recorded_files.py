@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.planned_files import PlannedFiles
 
 _KEPT_FOLDERS = 4096  # number of folders whose resolved paths stay in memory
+_MAX_LEVELS = 100  # number of folders above a folder; deeper folders are resolved in one step
 
 
 class RecordedFiles:
@@ -33,7 +34,7 @@ class RecordedFiles:
 
     def __init__(self, files: PlannedFiles) -> None:
         self._files = files
-        self._resolved_folder = functools.lru_cache(_KEPT_FOLDERS)(_resolved_folder)
+        self._resolved_folder = functools.lru_cache(_KEPT_FOLDERS)(self._resolve_folder)
         self._index_of: dict[str, int] = {}
         for index in range(len(files)):
             source = files.source(index)
@@ -77,12 +78,26 @@ class RecordedFiles:
         folder, name = os.path.split(path)
         return os.path.join(self._resolved_folder(folder or "."), name)
 
+    def _resolve_folder(self, folder: str) -> str:
+        """Return what `os.path.realpath` returns, without looking up each folder above `folder`."""
+        parent, name = os.path.split(folder)
+        if _needs_realpath(folder, name):
+            return _realpath(folder)
+        return os.path.join(self._resolved_folder(parent or "."), name)
+
 
 def _is_below_working_folder(name: str) -> bool:
     return bool(name) and not os.path.isabs(name) and os.path.normpath(name)[:2] != ".."
 
 
-def _resolved_folder(folder: str) -> str:
+def _needs_realpath(folder: str, name: str) -> bool:
+    """Return whether a folder's resolved path may be other than `name` in the resolved parent."""
+    is_special = name in ("", os.curdir, os.pardir) or os.path.islink(folder)
+    is_deep = folder.count(os.sep) > _MAX_LEVELS  # each level is a recursive call
+    return is_special or is_deep or os.name == "nt"  # on Windows, junctions and short names
+
+
+def _realpath(folder: str) -> str:
     try:
         return os.path.realpath(folder)
     except ValueError:  # a name that no folder can have, in a row that someone has edited
