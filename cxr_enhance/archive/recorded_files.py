@@ -52,7 +52,7 @@ class RecordedFiles:
             planned = self._files.target(index)
             if not is_known and self._files.source(index) != source:
                 continue
-            if target in ("", planned) or self._resolved(target) == self._resolved(planned):
+            if target in ("", planned) or self.resolved(target) == self.resolved(planned):
                 return index
         return None
 
@@ -74,7 +74,8 @@ class RecordedFiles:
             folders_at[self._resolved_folder(folder)].append(folder)
         return folders_at
 
-    def _resolved(self, path: str) -> str:
+    def resolved(self, path: str) -> str:
+        """Return an absolute path of a file, with all links to its folder resolved."""
         folder, name = os.path.split(path)
         return os.path.join(self._resolved_folder(folder or "."), name)
 

@@ -87,12 +87,13 @@ class PreparedRun:
         """
         if isinstance(self.work, PendingSamples):
             self.work.check(overwrite=self.settings.overwrite)
-        if self.work.fresh and (others := self.other_options()):
+        adds_outputs = self.work.fresh and not self.settings.overwrite
+        if adds_outputs and (others := self.other_options()):
             raise ValueError(
                 f"`--out` must not hold outputs of other options than those of the "
                 f"{self.work.fresh} to be made; got {', '.join(others)}. Give the options of the "
                 "earlier run to go on with it, choose another folder, or say --overwrite to make "
-                "all of them again."
+                "all outputs of this run's inputs again; it leaves those of other inputs."
             )
         if self.settings.manifest is not None:
             _check_apart(self.manifest, self.plan.files)

@@ -61,6 +61,7 @@ class PendingSamples:
         they are not changed.
     other_options : dict of str to int
         Number of images that were written with other options, by the digest of those options.
+        Images that belong to other parts of the plan count too.
     changed : int
         Number of images that have changed since they were read.
     edited : int
@@ -94,6 +95,16 @@ class PendingSamples:
         self.numbers.append(number)
         self.replace.append(replace)
         self.pending.extend(self.plan.indices(number))
+
+    def count_if_other(self, number: int, index: dict[str, Any], job: Job) -> None:
+        """Count the images of a file of samples if its options are not those of `job`."""
+        digest = str(index.get("params"))
+        if digest == job.digest():
+            return
+        if isinstance(index.get("options"), dict):
+            self.known_options[digest] = index["options"]
+        count = self.other_options.get(digest, 0) + len(self.plan.indices(number))
+        self.other_options[digest] = count
 
     def settle(self, number: int, statuses: Iterable[str]) -> None:
         """Append the images of a file of samples that needs no work."""
@@ -240,14 +251,18 @@ def find_pending_samples(
     """
     work = PendingSamples(plan)
     numbers = {plan.name(number): number for number in range(len(plan))}
+    own_numbers = set(plan.numbers())
     for ending in ENDINGS.values():
         for path in sorted(glob.glob(f"{glob.escape(plan.out)}/*{ending}{INDEX_ENDING}")):
             file = path.removesuffix(INDEX_ENDING)
             index, number = read_index(path), numbers.get(os.path.basename(file))
-            if index is not None and _is_stale(file, index, plan, number):
+            if index is None:
+                if number is not None and os.path.getsize(path):
+                    work.other_files.append(path)
+            elif _is_stale(file, index, plan, number):
                 work.stale[file] = number
-            elif index is None and number is not None and os.path.getsize(path):
-                work.other_files.append(path)
+            elif number is not None and number not in own_numbers and os.path.lexists(file):
+                work.count_if_other(number, index, job)
     for number in plan.numbers():
         target = plan.target(number)
         left_by_killed_run = bool(unrecorded) and file_id(target) in unrecorded
@@ -317,8 +332,7 @@ def _settle(number: int, work: PendingSamples, job: Job, *, retry_failed: bool) 
     work.reasons.update(reasons)
     statuses = (record["status"] for record in records if record is not None)
     work.settle(number, ("exists" if status == "written" else status for status in statuses))
-    if digest != job.digest():
-        work.other_options[digest] = work.other_options.get(digest, 0) + len(indices)
+    work.count_if_other(number, index, job)
 
 
 def _input_records(index: dict[str, Any]) -> list[dict[str, Any]]:

@@ -99,6 +99,16 @@ def test_a_run_goes_on_in_a_working_folder_that_was_moved(
     assert (report["written"], report["unrecorded_outputs"]) == (0, 0)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX links")
+def test_a_run_goes_on_with_absolute_names_if_a_link_leads_from_the_old_place(run, place, tmp_path):
+    run(place / "in", "--out", place / "out")
+    moved = place.rename(tmp_path / "moved")
+    words = [moved / "in", "--out", moved / "out"]
+    assert run(*words, "--clip-limit", "3.5")[1]["unrecorded_outputs"] == 3
+    place.symlink_to(moved)
+    assert_goes_on(run, words, moved)
+
+
 @pytest.mark.parametrize("out", ["ABSOLUTE", "../results"])
 def test_outputs_of_another_working_folder_stay(run, place, monkeypatch, tmp_path, out):
     out = out.replace("ABSOLUTE", str(tmp_path / "results"))

@@ -237,6 +237,20 @@ def test_samples_of_other_options_are_not_put_beside_those_that_exist(run_sample
     assert run_samples(table, out, *words, "--overwrite")[1]["written"] == 6
 
 
+def test_samples_of_other_options_are_not_put_beside_those_of_other_parts(run_samples, table, out):
+    assert run_samples(table, out, "--shard", "1/2")[0] == 0
+    before = content_of(out)
+    words = [table, out, "--shard", "2/2", "--clip-limit", "5"]
+    status, _, err = run_samples(*words)
+    assert status == 2
+    assert "than those of the 3 to be made; got 4 with clip_limit 2.0, now 5.0" in err
+    assert content_of(out) == before
+    report = run_samples(*words, "--overwrite")[1]
+    assert (report["written"], report["other_options"]) == (3, ["4 with clip_limit 2.0, now 5.0"])
+    run_samples(table, out, "--shard", "1/2", "--clip-limit", "5", "--overwrite")
+    assert run_samples(table, out, "--clip-limit", "5")[1]["other_options"] == []
+
+
 def test_foreign_and_edited_files_are_left_and_complained_of(run_samples, table, out):
     out.mkdir()
     (out / "000001.tar").write_bytes(b"mine")
