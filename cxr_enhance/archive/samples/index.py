@@ -22,6 +22,8 @@ from cxr_enhance.io.atomic import write_atomically
 from cxr_enhance.io.samples import index_path, member_name, places_in, read_index
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cxr_enhance.archive.samples.plan import SamplePlan
 
 SAMPLES, SHARDS = "samples.csv", "shards.json"
@@ -98,12 +100,11 @@ def _tables(plan: SamplePlan) -> tuple[list[dict[str, Any]], bytes]:
     """Make the list of files and the table of samples."""
     shards: list[dict[str, Any]] = []
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
     records = plan.options.records
     further = [] if records is None else [
         name for name in records.columns if name not in (FILE_COLUMN, records.file_column)
     ]  # fmt: skip
-    writer.writerow([FILE_COLUMN, *further])
+    text.write(_csv_row([FILE_COLUMN, *further]))
     for number in range(len(plan)):
         target = plan.target(number)
         index = read_index(index_path(target))
@@ -121,8 +122,19 @@ def _tables(plan: SamplePlan) -> tuple[list[dict[str, Any]], bytes]:
             if key in places:
                 columns = plan.columns(place)
                 cells = (columns[name] for name in further)
-                writer.writerow([member_name(plan.name(number), key), *cells])
+                text.write(_csv_row([member_name(plan.name(number), key), *cells]))
     return shards, text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _csv_row(cells: Iterable[str]) -> str:
+    """Return a row of CSV with its newline; cells with line breaks of any kind are quoted.
+
+    `csv.writer` quotes a carriage return only if the rows end with one (Python 3.11), and readers
+    take a carriage return without quotes as the end of a row.
+    """
+    row = io.StringIO(newline="")
+    csv.writer(row, lineterminator="\r\n").writerow(cells)
+    return row.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _read_shards(path: str) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import cxr_enhance as cxe
+from cxr_enhance.archive.samples.records import read_records
 from cxr_enhance.synthetic import synthetic_radiograph
 from tests.cxr_enhance.archive.conftest import make_archive, rows_of
 from tests.cxr_enhance.archive.samples.conftest import (
@@ -89,6 +90,28 @@ def test_a_table_of_all_samples_and_a_list_of_files_lie_beside_them(run_samples,
         index = index_of(out, entry["shard"])
         assert entry["bytes"] == os.path.getsize(out / entry["shard"])
         assert (entry["sha256"], entry["samples"]) == (index["sha256"], len(index["samples"]))
+
+
+CELLS = [
+    "a\rb", "\r", "c\nd", "e\r\nf", 'say "g"', '"', "h,i;j\tk", " before", "after ", " ", "", "#l",
+    "'m", "n\x85o\u2028p\x0bq",
+]  # fmt: skip
+
+
+def test_every_cell_of_the_table_is_in_the_table_of_all_samples(run_samples, table, out):
+    header = ["file", *CELLS[:4]]
+    rows = [[f"p{i}/000{i}.png", *CELLS[i * 4 + 2 : i * 4 + 6]] for i in range(3)]
+    with table.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([header, *rows])
+    assert run_samples(table, out)[0] == 0
+    with (out / "samples.csv").open(encoding="utf-8", newline="") as file:
+        assert [row[1:] for row in csv.reader(file)] == [row[1:] for row in [header, *rows]]
+    again = read_records(str(out / "samples.csv"))
+    assert [list(again.of(file).values())[1:] for file in again.files] == [row[1:] for row in rows]
+    pandas = pytest.importorskip("pandas")
+    read = pandas.read_csv(out / "samples.csv", keep_default_na=False)
+    assert list(read.columns) == header
+    assert read.iloc[:, 1:].to_numpy().tolist() == [row[1:] for row in rows]
 
 
 def test_neither_threads_nor_time_change_a_byte(run_samples, table, tmp_path):
