@@ -15,7 +15,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from cxr_enhance.archive.planned_files import PlannedFiles
 
@@ -34,7 +34,7 @@ class RecordedFiles:
 
     def __init__(self, files: PlannedFiles) -> None:
         self._files = files
-        self._resolved_folder = functools.lru_cache(_KEPT_FOLDERS)(self._resolve_folder)
+        self._resolved_folder = _resolver()
         self._index_of: dict[str, int] = {}
         for index in range(len(files)):
             source = files.source(index)
@@ -79,16 +79,22 @@ class RecordedFiles:
         folder, name = os.path.split(path)
         return os.path.join(self._resolved_folder(folder or "."), name)
 
-    def _resolve_folder(self, folder: str) -> str:
-        """Return what `os.path.realpath` returns, without looking up each folder above `folder`."""
-        parent, name = os.path.split(folder)
-        if _needs_realpath(folder, name):
-            return _realpath(folder)
-        return os.path.join(self._resolved_folder(parent or "."), name)
-
 
 def _is_below_working_folder(name: str) -> bool:
     return bool(name) and not os.path.isabs(name) and os.path.normpath(name)[:2] != ".."
+
+
+def _resolver() -> Callable[[str], str]:
+    """Return a function like `os.path.realpath` that looks up each folder only once."""
+
+    @functools.lru_cache(_KEPT_FOLDERS)
+    def resolved(folder: str) -> str:
+        parent, name = os.path.split(folder)
+        if _needs_realpath(folder, name):
+            return _realpath(folder)
+        return os.path.join(resolved(parent or "."), name)
+
+    return resolved
 
 
 def _needs_realpath(folder: str, name: str) -> bool:
