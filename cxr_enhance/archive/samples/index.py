@@ -16,8 +16,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.archive.samples.records import FILE_COLUMN
-from cxr_enhance.archive.samples.task import file_sha256
-from cxr_enhance.archive.workspace import locked_folder
+from cxr_enhance.archive.samples.task import columns_digest, file_sha256
+from cxr_enhance.archive.workspace import locked_folder, workspace
 from cxr_enhance.io.atomic import write_atomically
 from cxr_enhance.io.samples import index_path, member_name, places_in, read_index
 
@@ -67,7 +67,8 @@ def write_index(plan: SamplePlan, *, overwrite: bool) -> None:
     OSError
         If the table or the list cannot be written.
     ValueError
-        See `check_index_names`.
+        See `check_index_names`. If another run, which wrote at the same time, has written files of
+        samples with other columns in place of those of this run.
     """
     with locked_folder(plan.out):
         check_index_names(plan.out, overwrite=overwrite)
@@ -88,12 +89,18 @@ def _write_index(plan: SamplePlan) -> None:
     }
     text = json.dumps(content, indent=1).encode("ascii")
     if hashes[0] != hashes[1] or _content_of(os.path.join(plan.out, SHARDS)) != text:
-        _replace(os.path.join(plan.out, SHARDS), text)
-        _replace(path, table)
+        with workspace(plan.out) as folder:  # removed by the next run if this one is killed
+            _replace(os.path.join(plan.out, SHARDS), text, folder)
+            _replace(path, table, folder)
 
 
-def _replace(path: str, content: bytes) -> None:
-    write_atomically(path, lambda file: file.write(content), overwrite=True)
+def _replace(path: str, content: bytes, temporary_folder: str) -> None:
+    write_atomically(
+        path,
+        lambda file: file.write(content),
+        overwrite=True,
+        temporary_folder=temporary_folder,
+    )
 
 
 def _tables(plan: SamplePlan) -> tuple[list[dict[str, Any]], bytes]:
@@ -105,11 +112,16 @@ def _tables(plan: SamplePlan) -> tuple[list[dict[str, Any]], bytes]:
         name for name in records.columns if name not in (FILE_COLUMN, records.file_column)
     ]  # fmt: skip
     text.write(_csv_row([FILE_COLUMN, *further]))
+    own_numbers = set(plan.numbers())
     for number in range(len(plan)):
         target = plan.target(number)
         index = read_index(index_path(target))
         if index is None or not os.path.isfile(target):
             continue
+        if not _has_planned_columns(index, plan, number):
+            if number in own_numbers:
+                raise _other_columns_error(target)
+            continue  # another part will write the file again
         places = places_in(index) or {}
         shards.append({
             "shard": plan.name(number),
@@ -124,6 +136,22 @@ def _tables(plan: SamplePlan) -> tuple[list[dict[str, Any]], bytes]:
                 cells = (columns[name] for name in further)
                 text.write(_csv_row([member_name(plan.name(number), key), *cells]))
     return shards, text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _has_planned_columns(index: dict[str, Any], plan: SamplePlan, number: int) -> bool:
+    """Return whether the samples of a file have the columns of the plan; it may lack the last."""
+    inputs = index.get("inputs")
+    count = len(inputs) if isinstance(inputs, list) else 0
+    columns = [plan.columns(place) for place in plan.indices(number)[:count]]
+    return bool(index.get("columns") == columns_digest(columns))
+
+
+def _other_columns_error(path: str) -> ValueError:
+    return ValueError(
+        f"`--out` must not hold samples with the columns of another table; got {path!r}, which "
+        "another run has written, or which has changed since. Wait until no other run writes to "
+        "the folder and run again; --overwrite replaces the file in any case."
+    )
 
 
 def _csv_row(cells: Iterable[str]) -> str:

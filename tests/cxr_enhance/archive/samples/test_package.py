@@ -322,6 +322,22 @@ def test_parts_of_a_run_make_the_files_of_the_whole(run_samples, table, tmp_path
     assert json.loads((out / "shards.json").read_text())["samples"] == 7
 
 
+def test_a_part_lists_no_samples_of_other_parts_whose_rows_have_changed_since(
+    run_samples, table, out
+):
+    parts = [[table, out, "--shard", f"{number}/2"] for number in (1, 2)]
+    for words in parts:
+        run_samples(*words)
+    table.write_text(table.read_text().replace("covid", "other") + "p0/new.png,normal,val\n")
+    cxe.write_image(table.parent / "p0/new.png", synthetic_radiograph(60, 50, seed=9))
+    assert run_samples(*parts[0])[0] == 0
+    listed = (out / "samples.csv").read_text()
+    assert ("000000.tar::" in listed, "000001.tar::" in listed) == (True, False)
+    assert run_samples(*parts[1])[0] == 0
+    assert len((out / "samples.csv").read_text().splitlines()) == 9
+    assert "covid" not in (out / "samples.csv").read_text()
+
+
 def test_flat_names_are_keys_and_no_name_is_in_the_samples(run_samples, table, out):
     status, _, _ = run_samples(table, out, "--flat-names", "--manifest", out.parent / "rows")
     assert status == 0
