@@ -27,7 +27,7 @@ from cxr_enhance.archive.task import is_image_name
 from cxr_enhance.archive.workspace import unrecorded_outputs, workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from cxr_enhance.archive.engines.tasks import Task
     from cxr_enhance.archive.job import Job
@@ -157,11 +157,13 @@ def prepare(settings: Settings) -> PreparedRun:
             unrecorded=unrecorded_outputs(settings.out),
         )
     else:
-        work = _prepare_samples(settings, samples, plan)
+        work = _prepare_samples(settings, samples, plan, manifest_family(base))
     return PreparedRun(settings, plan, work, manifest_path(base, settings.shard))
 
 
-def _prepare_samples(settings: Settings, samples: SampleOptions, plan: Plan) -> PendingSamples:
+def _prepare_samples(
+    settings: Settings, samples: SampleOptions, plan: Plan, manifests: Sequence[str]
+) -> PendingSamples:
     drop_other_files(plan)
     plan.report_in_first_shard(settings.shard)
     return find_pending_samples(
@@ -172,6 +174,7 @@ def _prepare_samples(settings: Settings, samples: SampleOptions, plan: Plan) -> 
             settings.shard,
             without_file_column=settings.flat_names,
         ),
+        manifests,
         settings.job,
         overwrite=settings.overwrite,
         retry_failed=settings.retry_failed,

@@ -149,8 +149,8 @@ def _has_planned_columns(index: dict[str, Any], plan: SamplePlan, number: int) -
 def _other_columns_error(path: str) -> ValueError:
     return ValueError(
         f"`--out` must not hold samples with the columns of another table; got {path!r}, which "
-        "another run has written, or which has changed since. Wait until no other run writes to "
-        "the folder and run again; --overwrite replaces the file in any case."
+        "another run has written, or which has changed since. Choose another folder, or say "
+        "--overwrite to replace it."
     )
 
 

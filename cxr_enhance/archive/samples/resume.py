@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import glob
 import os
 from array import array
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance._version import __version__
+from cxr_enhance.archive.manifest import rows_in_order
 from cxr_enhance.archive.outcome import STATUSES, Outcome
 from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.archive.samples.containers import ENDINGS
@@ -25,7 +27,7 @@ from cxr_enhance.archive.workspace import file_id
 from cxr_enhance.io.samples import INDEX_ENDING, index_path, read_index
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.workspace import FileId
@@ -207,6 +209,7 @@ class PendingSamples:
 
 def find_pending_samples(
     plan: SamplePlan,
+    manifests: Sequence[str],
     job: Job,
     *,
     overwrite: bool,
@@ -231,6 +234,8 @@ def find_pending_samples(
     ----------
     plan : SamplePlan
         The planned files of samples of the folder.
+    manifests : sequence of str
+        Paths of the manifests of earlier runs.
     job : Job
         Options of this run.
     overwrite : bool
@@ -247,9 +252,10 @@ def find_pending_samples(
     Raises
     ------
     OSError
-        If an index cannot be read.
+        If an index or a manifest cannot be read.
     """
     work = PendingSamples(plan)
+    changed = []
     numbers = {plan.name(number): number for number in range(len(plan))}
     own_numbers = set(plan.numbers())
     for ending in ENDINGS.values():
@@ -269,8 +275,43 @@ def find_pending_samples(
         if overwrite or left_by_killed_run or not os.path.lexists(target):
             work.add(number, replace=overwrite or left_by_killed_run)
         else:
+            before = work.changed
             _settle(number, work, job, retry_failed=retry_failed)
+            if work.changed > before:
+                changed.append(number)
+    if changed:
+        work.stale |= _of_other_inputs(changed, plan, manifests)
     return work
+
+
+def _of_other_inputs(
+    numbers: Sequence[int], plan: SamplePlan, manifests: Sequence[str]
+) -> dict[str, int]:
+    """Find the files of samples that were written from other inputs, which still exist.
+
+    The images of such a file have not changed: they are other images of the same names, in another
+    folder. An input that does not exist any more may have been moved.
+    """
+    real = functools.lru_cache(_realpath)
+    last_input = dict.fromkeys((real(plan.target(number)) for number in numbers), "")
+    for _, _, row in rows_in_order(manifests):
+        if row["status"] == "written" and real(row["output"]) in last_input:
+            last_input[real(row["output"])] = row["input"]
+    others = {}
+    for number in numbers:
+        target = plan.target(number)
+        source = last_input[real(target)]
+        planned = {os.path.realpath(plan.files.source(place)) for place in plan.indices(number)}
+        if os.path.lexists(source) and _realpath(source) not in planned:
+            others[target] = number
+    return others
+
+
+def _realpath(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # an edited row with a name that no file can have
+        return path
 
 
 def _is_stale(file: str, index: dict[str, Any], plan: SamplePlan, number: int | None) -> bool:

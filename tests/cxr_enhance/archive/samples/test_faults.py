@@ -221,11 +221,12 @@ def test_labels_are_not_put_beside_the_samples_that_another_run_wrote_meanwhile(
     assert status == 1
     assert (
         "`--out` must not hold samples with the columns of another table; got "
-        f"'{out / '000000.tar'}', which another run has written"
+        f"'{out / '000000.tar'}', which another run has written, or which has changed since. "
+        "Choose another folder, or say --overwrite to replace it."
     ) in err
     assert run_samples(first, out)[1]["exists"] == 7
     assert "covid" in (out / "samples.csv").read_text()
-    assert run_samples(second, out)[1]["written"] == 7
+    assert run_samples(second, out, "--overwrite")[1]["written"] == 7
     assert "other" in (out / "samples.csv").read_text()
 
 

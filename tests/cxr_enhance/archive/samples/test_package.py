@@ -239,6 +239,38 @@ def test_samples_of_other_files_are_refused_and_replaced_when_told(run_samples, 
     assert run_samples(table, out)[1]["exists"] == 5
 
 
+def test_samples_of_other_inputs_with_the_same_names_are_refused(run_samples, table, tmp_path, out):
+    run_samples(table, out)
+    before = content_of(out)
+    other = make_records(tmp_path / "other", 7, height=70)
+    status, _, err = run_samples(other, out)
+    assert status == 2
+    assert "must hold no samples of other files" in err
+    assert "got 3 such files" in err
+    assert content_of(out) == before
+    assert run_samples(other, out, "--overwrite")[1]["written"] == 7
+    make_records(tmp_path / "other", 1, height=50)
+    assert run_samples(other, out, samples_per_file=3)[0] == 2  # the table is shorter now
+    make_records(tmp_path / "other", 7, height=50)
+    status, report, _ = run_samples(other, out)
+    assert (status, report["written"], report["changed"]) == (0, 7, 7)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX links")
+@pytest.mark.parametrize("is_moved", [True, False])
+def test_changed_images_are_known_through_a_link_and_after_a_move(
+    run_samples, table, tmp_path, out, is_moved
+):
+    run_samples(table, out)
+    if is_moved:
+        (tmp_path / "in").rename(tmp_path / "then")
+    else:
+        (tmp_path / "then").symlink_to("in")
+    cxe.write_image(tmp_path / "then/p0/0000.png", synthetic_radiograph(60, 50, seed=9))
+    status, report, _ = run_samples(tmp_path / "then/records.csv", out)
+    assert (status, report["changed"], report["written"]) == (0, 1, 3)
+
+
 def test_other_options_are_named_and_left_until_told(run_samples, table, out):
     run_samples(table, out)
     status, report, _ = run_samples(table, out, "--clip-limit", "5")
