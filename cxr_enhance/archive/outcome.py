@@ -23,7 +23,7 @@ _DEVICE_ERRORS = (
 _TRANSIENT_ERRORS = frozenset((
     *_DISK_ERRORS, *_DEVICE_ERRORS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN,
     errno.EINTR, errno.EBUSY, errno.ETXTBSY, errno.ENOLCK, errno.EACCES, errno.EPERM,
-    errno.ENOTDIR, errno.EISDIR,
+    errno.ENOTDIR, errno.EISDIR, errno.EFBIG,
 ))  # fmt: skip
 
 

@@ -50,6 +50,11 @@ class PlannedFiles(Sequence[PlannedFile]):
         """Extension of the outputs, with its dot."""
         return self._naming.extension
 
+    @property
+    def out(self) -> str:
+        """Folder of the outputs."""
+        return self._out
+
     def source(self, index: int) -> str:
         """Return the path of the file to read."""
         return self._sources[index]

@@ -15,11 +15,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from cxr_enhance.archive.planned_files import PlannedFiles
 
 _KEPT_FOLDERS = 4096  # number of folders whose resolved paths stay in memory
+_MAX_LEVELS = 100  # number of folders above a folder; deeper folders are resolved in one step
 
 
 class RecordedFiles:
@@ -33,7 +34,7 @@ class RecordedFiles:
 
     def __init__(self, files: PlannedFiles) -> None:
         self._files = files
-        self._resolved_folder = functools.lru_cache(_KEPT_FOLDERS)(_resolved_folder)
+        self._resolved_folder = _resolver()
         self._index_of: dict[str, int] = {}
         for index in range(len(files)):
             source = files.source(index)
@@ -51,7 +52,7 @@ class RecordedFiles:
             planned = self._files.target(index)
             if not is_known and self._files.source(index) != source:
                 continue
-            if target in ("", planned) or self._resolved(target) == self._resolved(planned):
+            if target in ("", planned) or self.resolved(target) == self.resolved(planned):
                 return index
         return None
 
@@ -73,7 +74,8 @@ class RecordedFiles:
             folders_at[self._resolved_folder(folder)].append(folder)
         return folders_at
 
-    def _resolved(self, path: str) -> str:
+    def resolved(self, path: str) -> str:
+        """Return an absolute path of a file, with all links to its folder resolved."""
         folder, name = os.path.split(path)
         return os.path.join(self._resolved_folder(folder or "."), name)
 
@@ -82,7 +84,27 @@ def _is_below_working_folder(name: str) -> bool:
     return bool(name) and not os.path.isabs(name) and os.path.normpath(name)[:2] != ".."
 
 
-def _resolved_folder(folder: str) -> str:
+def _resolver() -> Callable[[str], str]:
+    """Return a function like `os.path.realpath` that looks up each folder only once."""
+
+    @functools.lru_cache(_KEPT_FOLDERS)
+    def resolved(folder: str) -> str:
+        parent, name = os.path.split(folder)
+        if _needs_realpath(folder, name):
+            return _realpath(folder)
+        return os.path.join(resolved(parent or "."), name)
+
+    return resolved
+
+
+def _needs_realpath(folder: str, name: str) -> bool:
+    """Return whether a folder's resolved path may be other than `name` in the resolved parent."""
+    is_special = name in ("", os.curdir, os.pardir) or os.path.islink(folder)
+    is_deep = folder.count(os.sep) > _MAX_LEVELS  # each level is a recursive call
+    return is_special or is_deep or os.name == "nt"  # on Windows, junctions and short names
+
+
+def _realpath(folder: str) -> str:
     try:
         return os.path.realpath(folder)
     except ValueError:  # a name that no folder can have, in a row that someone has edited

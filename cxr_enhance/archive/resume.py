@@ -12,6 +12,7 @@ from cxr_enhance._version import __version__
 from cxr_enhance.archive._rows import RUN
 from cxr_enhance.archive.equal_options import gives_equal_output
 from cxr_enhance.archive.manifest import rows_in_order
+from cxr_enhance.archive.other_outputs import OtherOutputs
 from cxr_enhance.archive.outcome import STATUSES, Outcome
 from cxr_enhance.archive.planned_files import PlannedFiles
 from cxr_enhance.archive.recorded_files import RecordedFiles
@@ -49,7 +50,8 @@ class PendingWork:
     reasons : dict of int to str
         Reason why a settled file failed or was not chosen, by its index.
     other_options : dict of str to int
-        Number of outputs that were made with other options, by the digest of those options.
+        Number of outputs in the folder that were made with other options, by the digest of those
+        options. Outputs of inputs that are not in the plan count too.
     fresh : int
         Number of pending files that are not further attempts at files that failed.
     changed : int
@@ -211,7 +213,7 @@ def find_pending(
     PendingWork
     """
     work = PendingWork(files)
-    rows = _last_rows(files, manifests, work)
+    rows = _last_rows(files, manifests, job, work)
     current = _CurrentRun(job.digest(), job.to_dict(), job.selection, retry_failed)
     digests = list(rows.digests)
     for index in range(len(files)):
@@ -233,11 +235,14 @@ class _CurrentRun(NamedTuple):
     retry_failed: bool
 
 
-def _last_rows(files: PlannedFiles, manifests: Sequence[str], work: PendingWork) -> _LastRows:
+def _last_rows(
+    files: PlannedFiles, manifests: Sequence[str], job: Job, work: PendingWork
+) -> _LastRows:
     rows = _LastRows(files)
     if not manifests:
         return rows
     recorded_files = RecordedFiles(files)
+    others = OtherOutputs(files.out, job, recorded_files)
     for ordered in rows_in_order(manifests):
         row = ordered.fields
         work.latest_row_ns = ordered.time_ns  # the order is that of the times
@@ -247,6 +252,9 @@ def _last_rows(files: PlannedFiles, manifests: Sequence[str], work: PendingWork)
         index = recorded_files.find(row)
         if index is not None:
             rows.update(index, ordered, files.target(index))
+        if row["status"] == "written":
+            others.update(row, is_planned=index is not None)
+    work.other_options.update(others.counts(work.known_options))
     return rows
 
 

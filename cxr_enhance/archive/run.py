@@ -27,7 +27,7 @@ from cxr_enhance.archive.task import is_image_name
 from cxr_enhance.archive.workspace import unrecorded_outputs, workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from cxr_enhance.archive.engines.tasks import Task
     from cxr_enhance.archive.job import Job
@@ -87,12 +87,13 @@ class PreparedRun:
         """
         if isinstance(self.work, PendingSamples):
             self.work.check(overwrite=self.settings.overwrite)
-        if self.work.fresh and (others := self.other_options()):
+        adds_outputs = self.work.fresh and not self.settings.overwrite
+        if adds_outputs and (others := self.other_options()):
             raise ValueError(
                 f"`--out` must not hold outputs of other options than those of the "
                 f"{self.work.fresh} to be made; got {', '.join(others)}. Give the options of the "
                 "earlier run to go on with it, choose another folder, or say --overwrite to make "
-                "all of them again."
+                "all outputs of this run's inputs again; it leaves those of other inputs."
             )
         if self.settings.manifest is not None:
             _check_apart(self.manifest, self.plan.files)
@@ -156,11 +157,13 @@ def prepare(settings: Settings) -> PreparedRun:
             unrecorded=unrecorded_outputs(settings.out),
         )
     else:
-        work = _prepare_samples(settings, samples, plan)
+        work = _prepare_samples(settings, samples, plan, manifest_family(base))
     return PreparedRun(settings, plan, work, manifest_path(base, settings.shard))
 
 
-def _prepare_samples(settings: Settings, samples: SampleOptions, plan: Plan) -> PendingSamples:
+def _prepare_samples(
+    settings: Settings, samples: SampleOptions, plan: Plan, manifests: Sequence[str]
+) -> PendingSamples:
     drop_other_files(plan)
     plan.report_in_first_shard(settings.shard)
     return find_pending_samples(
@@ -171,6 +174,7 @@ def _prepare_samples(settings: Settings, samples: SampleOptions, plan: Plan) -> 
             settings.shard,
             without_file_column=settings.flat_names,
         ),
+        manifests,
         settings.job,
         overwrite=settings.overwrite,
         retry_failed=settings.retry_failed,

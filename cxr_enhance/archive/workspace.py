@@ -44,15 +44,14 @@ def workspace(out: str) -> Iterator[str]:
     _remove_abandoned(out)
     folder = os.path.join(out, temporary_name())
     os.mkdir(folder)
-    unlocked = os.path.join(folder, f"{_LOCK}-not-yet-held")
-    descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT, 0o666)
+    lock = None
     try:
-        try_lock(descriptor)
-        os.rename(unlocked, os.path.join(folder, _LOCK))  # no process ever sees this lock free
+        lock = _make_lock(folder)
         yield folder
     finally:
         _remove(folder)
-        os.close(descriptor)
+        if lock is not None:
+            os.close(lock)
         with contextlib.suppress(OSError):  # the folder may be gone
             _remove_abandoned(out)
 
@@ -90,6 +89,20 @@ def locked_folder(folder: str) -> Iterator[None]:
             yield
     finally:
         os.close(descriptor)
+
+
+def _make_lock(folder: str) -> int | None:
+    """Make the lock file of a folder; return the descriptor that holds the lock, or None.
+
+    Without locks the file is closed first, because Windows does not rename or remove an open file.
+    """
+    unlocked = os.path.join(folder, f"{_LOCK}-not-yet-held")
+    descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT, 0o666)
+    is_held = try_lock(descriptor) is True
+    if not is_held:
+        os.close(descriptor)
+    os.rename(unlocked, os.path.join(folder, _LOCK))  # no process ever sees this lock free
+    return descriptor if is_held else None
 
 
 def _folders(out: str) -> list[os.DirEntry[str]]:

@@ -95,8 +95,9 @@ def summary(prepared: PreparedRun, tally: Tally, seconds: float, status: int) ->
         lines.append(f"outputs that exist were made otherwise: {console.printable(options)}")
     if tally.unrecorded:
         lines.append(
-            f"{tally.unrecorded} outputs exist that no earlier run recorded; they may be of other "
-            "inputs or options; --overwrite makes them again"
+            f"{tally.unrecorded} outputs exist that no run is known to have written for these "
+            "inputs; they may be of other inputs or options, or folders were moved; --overwrite "
+            "makes them again"
         )
     if work.edited:
         lines.append(f"{work.edited} outputs are not as they were written; they were left alone")
@@ -178,7 +179,7 @@ def complaint_of_outdated(prepared: PreparedRun) -> str | None:
     if work.unrecorded_changed:
         sentences.append(
             f"{work.unrecorded_changed} outputs are not up to date: their inputs have changed, and "
-            "no run recorded that it wrote them. --overwrite makes them again."
+            "no run is known to have written them for these inputs. --overwrite makes them again."
         )
     if work.edited_changed:
         sentences.append(

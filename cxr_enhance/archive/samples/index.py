@@ -16,12 +16,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.archive.samples.records import FILE_COLUMN
-from cxr_enhance.archive.samples.task import file_sha256
-from cxr_enhance.archive.workspace import locked_folder
+from cxr_enhance.archive.samples.task import columns_digest, file_sha256
+from cxr_enhance.archive.workspace import locked_folder, workspace
 from cxr_enhance.io.atomic import write_atomically
 from cxr_enhance.io.samples import index_path, member_name, places_in, read_index
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cxr_enhance.archive.samples.plan import SamplePlan
 
 SAMPLES, SHARDS = "samples.csv", "shards.json"
@@ -65,7 +67,8 @@ def write_index(plan: SamplePlan, *, overwrite: bool) -> None:
     OSError
         If the table or the list cannot be written.
     ValueError
-        See `check_index_names`.
+        See `check_index_names`. If another run, which wrote at the same time, has written files of
+        samples with other columns in place of those of this run.
     """
     with locked_folder(plan.out):
         check_index_names(plan.out, overwrite=overwrite)
@@ -86,29 +89,39 @@ def _write_index(plan: SamplePlan) -> None:
     }
     text = json.dumps(content, indent=1).encode("ascii")
     if hashes[0] != hashes[1] or _content_of(os.path.join(plan.out, SHARDS)) != text:
-        _replace(os.path.join(plan.out, SHARDS), text)
-        _replace(path, table)
+        with workspace(plan.out) as folder:  # removed by the next run if this one is killed
+            _replace(os.path.join(plan.out, SHARDS), text, folder)
+            _replace(path, table, folder)
 
 
-def _replace(path: str, content: bytes) -> None:
-    write_atomically(path, lambda file: file.write(content), overwrite=True)
+def _replace(path: str, content: bytes, temporary_folder: str) -> None:
+    write_atomically(
+        path,
+        lambda file: file.write(content),
+        overwrite=True,
+        temporary_folder=temporary_folder,
+    )
 
 
 def _tables(plan: SamplePlan) -> tuple[list[dict[str, Any]], bytes]:
     """Make the list of files and the table of samples."""
     shards: list[dict[str, Any]] = []
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
     records = plan.options.records
     further = [] if records is None else [
         name for name in records.columns if name not in (FILE_COLUMN, records.file_column)
     ]  # fmt: skip
-    writer.writerow([FILE_COLUMN, *further])
+    text.write(_csv_row([FILE_COLUMN, *further]))
+    own_numbers = set(plan.numbers())
     for number in range(len(plan)):
         target = plan.target(number)
         index = read_index(index_path(target))
         if index is None or not os.path.isfile(target):
             continue
+        if not _has_planned_columns(index, plan, number):
+            if number in own_numbers:
+                raise _other_columns_error(target)
+            continue  # another part will write the file again
         places = places_in(index) or {}
         shards.append({
             "shard": plan.name(number),
@@ -121,8 +134,35 @@ def _tables(plan: SamplePlan) -> tuple[list[dict[str, Any]], bytes]:
             if key in places:
                 columns = plan.columns(place)
                 cells = (columns[name] for name in further)
-                writer.writerow([member_name(plan.name(number), key), *cells])
+                text.write(_csv_row([member_name(plan.name(number), key), *cells]))
     return shards, text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _has_planned_columns(index: dict[str, Any], plan: SamplePlan, number: int) -> bool:
+    """Return whether the samples of a file have the columns of the plan; it may lack the last."""
+    inputs = index.get("inputs")
+    count = len(inputs) if isinstance(inputs, list) else 0
+    columns = [plan.columns(place) for place in plan.indices(number)[:count]]
+    return bool(index.get("columns") == columns_digest(columns))
+
+
+def _other_columns_error(path: str) -> ValueError:
+    return ValueError(
+        f"`--out` must not hold samples with the columns of another table; got {path!r}, which "
+        "another run has written, or which has changed since. Choose another folder, or say "
+        "--overwrite to replace it."
+    )
+
+
+def _csv_row(cells: Iterable[str]) -> str:
+    """Return a row of CSV with its newline; cells with line breaks of any kind are quoted.
+
+    `csv.writer` quotes a carriage return only if the rows end with one (Python 3.11), and readers
+    take a carriage return without quotes as the end of a row.
+    """
+    row = io.StringIO(newline="")
+    csv.writer(row, lineterminator="\r\n").writerow(cells)
+    return row.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _read_shards(path: str) -> dict[str, Any] | None:

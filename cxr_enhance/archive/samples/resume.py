@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import glob
 import os
 from array import array
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance._version import __version__
+from cxr_enhance.archive.manifest import rows_in_order
 from cxr_enhance.archive.outcome import STATUSES, Outcome
 from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.archive.samples.containers import ENDINGS
@@ -25,7 +27,7 @@ from cxr_enhance.archive.workspace import file_id
 from cxr_enhance.io.samples import INDEX_ENDING, index_path, read_index
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.workspace import FileId
@@ -61,6 +63,7 @@ class PendingSamples:
         they are not changed.
     other_options : dict of str to int
         Number of images that were written with other options, by the digest of those options.
+        Images that belong to other parts of the plan count too.
     changed : int
         Number of images that have changed since they were read.
     edited : int
@@ -94,6 +97,16 @@ class PendingSamples:
         self.numbers.append(number)
         self.replace.append(replace)
         self.pending.extend(self.plan.indices(number))
+
+    def count_if_other(self, number: int, index: dict[str, Any], job: Job) -> None:
+        """Count the images of a file of samples if its options are not those of `job`."""
+        digest = str(index.get("params"))
+        if digest == job.digest():
+            return
+        if isinstance(index.get("options"), dict):
+            self.known_options[digest] = index["options"]
+        count = self.other_options.get(digest, 0) + len(self.plan.indices(number))
+        self.other_options[digest] = count
 
     def settle(self, number: int, statuses: Iterable[str]) -> None:
         """Append the images of a file of samples that needs no work."""
@@ -196,6 +209,7 @@ class PendingSamples:
 
 def find_pending_samples(
     plan: SamplePlan,
+    manifests: Sequence[str],
     job: Job,
     *,
     overwrite: bool,
@@ -220,6 +234,8 @@ def find_pending_samples(
     ----------
     plan : SamplePlan
         The planned files of samples of the folder.
+    manifests : sequence of str
+        Paths of the manifests of earlier runs.
     job : Job
         Options of this run.
     overwrite : bool
@@ -236,26 +252,66 @@ def find_pending_samples(
     Raises
     ------
     OSError
-        If an index cannot be read.
+        If an index or a manifest cannot be read.
     """
     work = PendingSamples(plan)
+    changed = []
     numbers = {plan.name(number): number for number in range(len(plan))}
+    own_numbers = set(plan.numbers())
     for ending in ENDINGS.values():
         for path in sorted(glob.glob(f"{glob.escape(plan.out)}/*{ending}{INDEX_ENDING}")):
             file = path.removesuffix(INDEX_ENDING)
             index, number = read_index(path), numbers.get(os.path.basename(file))
-            if index is not None and _is_stale(file, index, plan, number):
+            if index is None:
+                if number is not None and os.path.getsize(path):
+                    work.other_files.append(path)
+            elif _is_stale(file, index, plan, number):
                 work.stale[file] = number
-            elif index is None and number is not None and os.path.getsize(path):
-                work.other_files.append(path)
+            elif number is not None and number not in own_numbers and os.path.lexists(file):
+                work.count_if_other(number, index, job)
     for number in plan.numbers():
         target = plan.target(number)
         left_by_killed_run = bool(unrecorded) and file_id(target) in unrecorded
         if overwrite or left_by_killed_run or not os.path.lexists(target):
             work.add(number, replace=overwrite or left_by_killed_run)
         else:
+            before = work.changed
             _settle(number, work, job, retry_failed=retry_failed)
+            if work.changed > before:
+                changed.append(number)
+    if changed:
+        work.stale |= _of_other_inputs(changed, plan, manifests)
     return work
+
+
+def _of_other_inputs(
+    numbers: Sequence[int], plan: SamplePlan, manifests: Sequence[str]
+) -> dict[str, int]:
+    """Find the files of samples that were written from other inputs, which still exist.
+
+    The images of such a file have not changed: they are other images of the same names, in another
+    folder. An input that does not exist any more may have been moved.
+    """
+    real = functools.lru_cache(_realpath)
+    last_input = dict.fromkeys((real(plan.target(number)) for number in numbers), "")
+    for _, _, row in rows_in_order(manifests):
+        if row["status"] == "written" and real(row["output"]) in last_input:
+            last_input[real(row["output"])] = row["input"]
+    others = {}
+    for number in numbers:
+        target = plan.target(number)
+        source = last_input[real(target)]
+        planned = {os.path.realpath(plan.files.source(place)) for place in plan.indices(number)}
+        if os.path.lexists(source) and _realpath(source) not in planned:
+            others[target] = number
+    return others
+
+
+def _realpath(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # an edited row with a name that no file can have
+        return path
 
 
 def _is_stale(file: str, index: dict[str, Any], plan: SamplePlan, number: int | None) -> bool:
@@ -317,8 +373,7 @@ def _settle(number: int, work: PendingSamples, job: Job, *, retry_failed: bool) 
     work.reasons.update(reasons)
     statuses = (record["status"] for record in records if record is not None)
     work.settle(number, ("exists" if status == "written" else status for status in statuses))
-    if digest != job.digest():
-        work.other_options[digest] = work.other_options.get(digest, 0) + len(indices)
+    work.count_if_other(number, index, job)
 
 
 def _input_records(index: dict[str, Any]) -> list[dict[str, Any]]:

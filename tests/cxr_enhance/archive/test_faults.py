@@ -25,6 +25,7 @@ from cxr_enhance.archive.workspace import FileId, unrecorded_outputs, workspace
 from tests.cxr_enhance.archive.conftest import contents, make_archive, outputs_in, rows_of
 from tests.helpers.compare import assert_same_image
 from tests.helpers.fresh_process import module_command, run_code, run_module, run_program
+from tests.helpers.full_disk import full_disk
 from tests.helpers.permissions import needs_permissions
 
 pytest.importorskip("cv2")
@@ -104,6 +105,18 @@ def test_a_full_disk_stops_with_a_clear_error_and_nothing_corrupt(tmp_path, star
         assert name.endswith(".png")  # nothing temporary
         assert_same_image(cxe.read_image(data), cxe.enhance(cxe.read_image(tmp_path / "in" / name)))
     assert all(row["retry"] for row in rows_of(kept_there) if row["status"] == "failed")
+
+
+def test_outputs_beyond_a_limit_of_the_size_of_files_are_made_once_it_is_lifted(run, tmp_path):
+    make_archive(tmp_path / "in", 2)
+    make_archive(tmp_path / "in/large", 1, height=300, width=300)
+    words = [tmp_path / "in", "--out", tmp_path / "out"]
+    with full_disk(10_000):
+        status, report, err = run(*words)
+    assert (status, report["written"], report["failed"]) == (1, 2, 1)
+    assert "File too large" in err
+    status, report, _ = run(*words)
+    assert (status, report["written"], report["exists"], report["failed"]) == (0, 1, 2, 0)
 
 
 def test_after_a_full_disk_the_next_run_completes(run, tmp_path, monkeypatch):

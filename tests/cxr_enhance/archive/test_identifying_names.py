@@ -23,8 +23,8 @@ def test_names_that_may_hold_identity_are_warned_of(run, scans, tmp_path):
         "Warning: the names of 3 outputs are made of input names that may hold identity, such as "
         "'DOE_JANE/1.dcm'. --flat-names makes names of hashes instead.\n"
     )
-    for words in (["--format", "dicom"], ["--flat-names", *STRIP]):
-        assert run(scans, "--out", tmp_path / "out2", *words)[2] == ""
+    for number, words in enumerate((["--format", "dicom"], ["--flat-names", *STRIP])):
+        assert run(scans, "--out", tmp_path / f"other{number}", *words)[2] == ""
 
 
 @pytest.mark.parametrize(

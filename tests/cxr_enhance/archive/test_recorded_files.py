@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 
 import pytest
 
 import cxr_enhance as cxe
+from cxr_enhance.archive.plan import plan_files
+from cxr_enhance.archive.recorded_files import RecordedFiles
 from cxr_enhance.synthetic import synthetic_radiograph
 from tests.cxr_enhance.archive.conftest import contents, make_archive
 from tests.helpers.compare import assert_same_image
@@ -96,6 +99,16 @@ def test_a_run_goes_on_in_a_working_folder_that_was_moved(
     assert (report["written"], report["unrecorded_outputs"]) == (0, 0)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX links")
+def test_a_run_goes_on_with_absolute_names_if_a_link_leads_from_the_old_place(run, place, tmp_path):
+    run(place / "in", "--out", place / "out")
+    moved = place.rename(tmp_path / "moved")
+    words = [moved / "in", "--out", moved / "out"]
+    assert run(*words, "--clip-limit", "3.5")[1]["unrecorded_outputs"] == 3
+    place.symlink_to(moved)
+    assert_goes_on(run, words, moved)
+
+
 @pytest.mark.parametrize("out", ["ABSOLUTE", "../results"])
 def test_outputs_of_another_working_folder_stay(run, place, monkeypatch, tmp_path, out):
     out = out.replace("ABSOLUTE", str(tmp_path / "results"))
@@ -141,7 +154,39 @@ def test_a_manifest_elsewhere_says_nothing_of_another_place(run, place, tmp_path
     assert contents(tmp_path / "copy/out") == before
 
 
-@pytest.mark.parametrize("name", ["\\u0000/a.png", "\\ud800/a.png", "", "/", "../" * 40])
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX links")
+@pytest.mark.parametrize("link", ["link", "in/up", "in/p0/down", "in/loop", "in/dangling"])
+@pytest.mark.parametrize("rest", ["", ".", "..", "p0", "../p0", "p0/../p1/.", "in//p2/", "no/such"])
+def test_folders_are_the_same_folder_whenever_all_their_links_lead_to_one_place(place, link, rest):
+    os.symlink("in", "link")
+    os.symlink("..", "in/up")
+    os.symlink(place / "in/p1", "in/p0/down")
+    os.symlink("loop", "in/loop")
+    os.symlink("no/such", "in/dangling")
+    files = plan_files(["in"], "in", ".tiff").files
+    name = os.path.join(link, rest, "0001.tiff")
+    row = {"input": "in/p1/0001.png", "output": name}
+    is_same = os.path.realpath(os.path.dirname(name)) == str(place / "in/p1")
+    found = RecordedFiles(files).find(row)
+    assert (found is not None) == is_same
+    assert not is_same or files.source(found) == row["input"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="resolved in one step")
+def test_rows_of_other_shards_cost_one_look_up_a_folder(tmp_path, monkeypatch):
+    files = plan_files([make_archive(tmp_path / "in", 1)], tmp_path / "out", ".png").files
+    recorded, calls, lstat = RecordedFiles(files), [], os.lstat
+    monkeypatch.setattr(os, "lstat", lambda path: calls.append(path) or lstat(path))
+    for index in range(1000):
+        name = f"deep/down/p{index}/0000.png"
+        row = {"input": str(tmp_path / "in" / name), "output": str(tmp_path / "out" / name)}
+        assert recorded.find(row) is None
+    assert 1000 <= len(calls) <= 1100
+
+
+@pytest.mark.parametrize(
+    "name", ["\\u0000/a.png", "\\ud800/a.png", "", "/", "../" * 40, "a/" * 3000 + "a.png"]
+)
 def test_names_that_no_file_can_have_are_passed_over(run, place, name):
     run("in", "--out", "out")
     with open("out/manifest.jsonl", "a") as file:

@@ -468,7 +468,10 @@ def test_outputs_that_no_run_recorded_are_named_and_those_out_of_date_fail(
         assert report["unrecorded_outputs"] == 1
         assert report["unrecorded_outputs_of_changed_inputs"] == 0
     main(["run", str(source), "--out", str(out)])
-    assert "1 outputs exist that no earlier run recorded" in capfd.readouterr().out
+    assert (
+        "1 outputs exist that no run is known to have written for these inputs; they may be of "
+        "other inputs or options, or folders were moved; --overwrite makes them again"
+    ) in capfd.readouterr().out
     enhanced = change(source)
     for _ in range(2):
         status, report, err = run(source, "--out", out)

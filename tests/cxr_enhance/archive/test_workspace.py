@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -60,6 +61,55 @@ def test_proof_stays_beside_a_folder_that_someone_put_there(abandoned):
     with workspace(str(abandoned.parent)):
         pass
     assert os.listdir(abandoned.parent) == []
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """Take away locks, and refuse to rename or remove a file that is open in this process."""
+    if not os.path.isdir("/dev/fd"):
+        pytest.skip("open files are not listed here")
+    rename, unlink = os.rename, os.unlink
+
+    def check(path, dir_fd=None):
+        file = os.stat(path, dir_fd=dir_fd)
+        for descriptor in os.listdir("/dev/fd"):
+            with contextlib.suppress(OSError):  # the descriptor of this listing is closed
+                assert not os.path.samestat(file, os.fstat(int(descriptor)))
+
+    def checked_rename(old, new):
+        check(old)
+        rename(old, new)
+
+    def checked_unlink(path, *, dir_fd=None):
+        check(path, dir_fd)
+        unlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(module, "try_lock", lambda _: None)
+    monkeypatch.setattr(os, "rename", checked_rename)
+    monkeypatch.setattr(os, "unlink", checked_unlink)
+
+
+def test_without_locks_no_open_file_is_renamed_or_removed(windows, tmp_path):
+    with open(tmp_path / "open", "w") as file:
+        with pytest.raises(AssertionError):
+            os.unlink(file.name)
+        with pytest.raises(AssertionError):
+            os.rename(file.name, tmp_path / "renamed")
+    os.unlink(file.name)
+    with workspace(str(tmp_path)) as folder, workspace(str(tmp_path)):
+        assert os.listdir(folder) == ["lock"]
+        Path(folder, "half").touch()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_run_leaves_no_folder_if_its_lock_cannot_be_made(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_make_lock", full)
+    with pytest.raises(OSError, match="No space"), workspace(str(tmp_path)):
+        pass
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_that_cannot_be_listed_stays(abandoned, monkeypatch):

@@ -15,6 +15,7 @@ import pytest
 import cxr_enhance as cxe
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.samples import task as samples_task
+from cxr_enhance.cli import _run as cli_run
 from cxr_enhance.synthetic import synthetic_radiograph
 from tests.cxr_enhance.archive.conftest import rows_of
 from tests.cxr_enhance.archive.samples.conftest import (
@@ -119,6 +120,27 @@ def test_a_file_whose_run_was_killed_before_its_index_or_rows_is_known_for_ours(
     assert run_samples(table, out)[1]["exists"] == 3
 
 
+@pytest.mark.parametrize("name", ["samples.csv", "shards.json"])
+def test_a_run_killed_while_it_writes_the_table_leaves_nothing_behind(run_samples, tmp_path, name):
+    table, out = make_records(tmp_path / "in", 3), tmp_path / "out"
+    code = (
+        "import os, sys\n"
+        "replace = os.replace\n"
+        "def deadly(source, target):\n"
+        f"    if target.endswith({name!r}):\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "    replace(source, target)\n"
+        "os.replace = deadly\n"
+        "from cxr_enhance.cli import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    run_code(code, *words(table, out, count=3), status=-signal.SIGKILL)
+    assert hidden_in(out)
+    assert run_samples(table, out)[1]["exists"] == 3
+    assert {"samples.csv", "shards.json"} <= set(os.listdir(out))
+    assert hidden_in(out) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("container", ["webdataset", "tfrecord"])
 def test_a_full_disk_stops_with_a_clear_error_and_whole_files_alone(tmp_path, container):
@@ -179,6 +201,33 @@ def test_two_runs_at_once_do_not_damage_each_other(run_samples, start, tmp_path)
     assert together == alone
     assert hidden_in(out) == []
     assert run_samples(table, out, samples_per_file=5)[1]["exists"] == 40
+
+
+def test_labels_are_not_put_beside_the_samples_that_another_run_wrote_meanwhile(
+    run_samples, tmp_path, monkeypatch
+):
+    first, second = make_records(tmp_path / "a", 7), make_records(tmp_path / "b", 7, height=70)
+    second.write_text(second.read_text().replace("covid", "other"))
+    out, prepare = tmp_path / "out", cli_run.prepare
+
+    def prepare_and_let_the_other_run_pass(settings):
+        prepared = prepare(settings)
+        monkeypatch.setattr(cli_run, "prepare", prepare)
+        assert run_samples(first, out)[0] == 0
+        return prepared
+
+    monkeypatch.setattr(cli_run, "prepare", prepare_and_let_the_other_run_pass)
+    status, _, err = run_samples(second, out)
+    assert status == 1
+    assert (
+        "`--out` must not hold samples with the columns of another table; got "
+        f"'{out / '000000.tar'}', which another run has written, or which has changed since. "
+        "Choose another folder, or say --overwrite to replace it."
+    ) in err
+    assert run_samples(first, out)[1]["exists"] == 7
+    assert "covid" in (out / "samples.csv").read_text()
+    assert run_samples(second, out, "--overwrite")[1]["written"] == 7
+    assert "other" in (out / "samples.csv").read_text()
 
 
 @pytest.mark.parametrize("what", ["in", "out", "out/manifest.jsonl"])

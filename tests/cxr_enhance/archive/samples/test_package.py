@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import cxr_enhance as cxe
+from cxr_enhance.archive.samples.records import read_records
 from cxr_enhance.synthetic import synthetic_radiograph
 from tests.cxr_enhance.archive.conftest import make_archive, rows_of
 from tests.cxr_enhance.archive.samples.conftest import (
@@ -89,6 +90,28 @@ def test_a_table_of_all_samples_and_a_list_of_files_lie_beside_them(run_samples,
         index = index_of(out, entry["shard"])
         assert entry["bytes"] == os.path.getsize(out / entry["shard"])
         assert (entry["sha256"], entry["samples"]) == (index["sha256"], len(index["samples"]))
+
+
+CELLS = [
+    "a\rb", "\r", "c\nd", "e\r\nf", 'say "g"', '"', "h,i;j\tk", " before", "after ", " ", "", "#l",
+    "'m", "n\x85o\u2028p\x0bq",
+]  # fmt: skip
+
+
+def test_every_cell_of_the_table_is_in_the_table_of_all_samples(run_samples, table, out):
+    header = ["file", *CELLS[:4]]
+    rows = [[f"p{i}/000{i}.png", *CELLS[i * 4 + 2 : i * 4 + 6]] for i in range(3)]
+    with table.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([header, *rows])
+    assert run_samples(table, out)[0] == 0
+    with (out / "samples.csv").open(encoding="utf-8", newline="") as file:
+        assert [row[1:] for row in csv.reader(file)] == [row[1:] for row in [header, *rows]]
+    again = read_records(str(out / "samples.csv"))
+    assert [list(again.of(file).values())[1:] for file in again.files] == [row[1:] for row in rows]
+    pandas = pytest.importorskip("pandas")
+    read = pandas.read_csv(out / "samples.csv", keep_default_na=False)
+    assert list(read.columns) == header
+    assert read.iloc[:, 1:].to_numpy().tolist() == [row[1:] for row in rows]
 
 
 def test_neither_threads_nor_time_change_a_byte(run_samples, table, tmp_path):
@@ -216,6 +239,38 @@ def test_samples_of_other_files_are_refused_and_replaced_when_told(run_samples, 
     assert run_samples(table, out)[1]["exists"] == 5
 
 
+def test_samples_of_other_inputs_with_the_same_names_are_refused(run_samples, table, tmp_path, out):
+    run_samples(table, out)
+    before = content_of(out)
+    other = make_records(tmp_path / "other", 7, height=70)
+    status, _, err = run_samples(other, out)
+    assert status == 2
+    assert "must hold no samples of other files" in err
+    assert "got 3 such files" in err
+    assert content_of(out) == before
+    assert run_samples(other, out, "--overwrite")[1]["written"] == 7
+    make_records(tmp_path / "other", 1, height=50)
+    assert run_samples(other, out, samples_per_file=3)[0] == 2  # the table is shorter now
+    make_records(tmp_path / "other", 7, height=50)
+    status, report, _ = run_samples(other, out)
+    assert (status, report["written"], report["changed"]) == (0, 7, 7)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX links")
+@pytest.mark.parametrize("is_moved", [True, False])
+def test_changed_images_are_known_through_a_link_and_after_a_move(
+    run_samples, table, tmp_path, out, is_moved
+):
+    run_samples(table, out)
+    if is_moved:
+        (tmp_path / "in").rename(tmp_path / "then")
+    else:
+        (tmp_path / "then").symlink_to("in")
+    cxe.write_image(tmp_path / "then/p0/0000.png", synthetic_radiograph(60, 50, seed=9))
+    status, report, _ = run_samples(tmp_path / "then/records.csv", out)
+    assert (status, report["changed"], report["written"]) == (0, 1, 3)
+
+
 def test_other_options_are_named_and_left_until_told(run_samples, table, out):
     run_samples(table, out)
     status, report, _ = run_samples(table, out, "--clip-limit", "5")
@@ -235,6 +290,20 @@ def test_samples_of_other_options_are_not_put_beside_those_that_exist(run_sample
     assert "size_wh None, now [20, 20]" in err
     assert content_of(out) == before
     assert run_samples(table, out, *words, "--overwrite")[1]["written"] == 6
+
+
+def test_samples_of_other_options_are_not_put_beside_those_of_other_parts(run_samples, table, out):
+    assert run_samples(table, out, "--shard", "1/2")[0] == 0
+    before = content_of(out)
+    words = [table, out, "--shard", "2/2", "--clip-limit", "5"]
+    status, _, err = run_samples(*words)
+    assert status == 2
+    assert "than those of the 3 to be made; got 4 with clip_limit 2.0, now 5.0" in err
+    assert content_of(out) == before
+    report = run_samples(*words, "--overwrite")[1]
+    assert (report["written"], report["other_options"]) == (3, ["4 with clip_limit 2.0, now 5.0"])
+    run_samples(table, out, "--shard", "1/2", "--clip-limit", "5", "--overwrite")
+    assert run_samples(table, out, "--clip-limit", "5")[1]["other_options"] == []
 
 
 def test_foreign_and_edited_files_are_left_and_complained_of(run_samples, table, out):
@@ -283,6 +352,22 @@ def test_parts_of_a_run_make_the_files_of_the_whole(run_samples, table, tmp_path
         name: whole[name] for name in whole if name != "shards.json"
     }
     assert json.loads((out / "shards.json").read_text())["samples"] == 7
+
+
+def test_a_part_lists_no_samples_of_other_parts_whose_rows_have_changed_since(
+    run_samples, table, out
+):
+    parts = [[table, out, "--shard", f"{number}/2"] for number in (1, 2)]
+    for words in parts:
+        run_samples(*words)
+    table.write_text(table.read_text().replace("covid", "other") + "p0/new.png,normal,val\n")
+    cxe.write_image(table.parent / "p0/new.png", synthetic_radiograph(60, 50, seed=9))
+    assert run_samples(*parts[0])[0] == 0
+    listed = (out / "samples.csv").read_text()
+    assert ("000000.tar::" in listed, "000001.tar::" in listed) == (True, False)
+    assert run_samples(*parts[1])[0] == 0
+    assert len((out / "samples.csv").read_text().splitlines()) == 9
+    assert "covid" not in (out / "samples.csv").read_text()
 
 
 def test_flat_names_are_keys_and_no_name_is_in_the_samples(run_samples, table, out):
