@@ -60,6 +60,7 @@ class Outcomes:
     temperature: float = 1.0  # divisor of the logits that calibrates the probabilities
     # operating point of each class, a calibrated probability; None for a class without one
     thresholds: tuple[float | None, ...] = ()
+    logits_given: bool = True  # False: the logits are logarithms of given probabilities
 
     @property
     def predicted(self) -> Ints:
@@ -82,8 +83,13 @@ class Outcomes:
     def scores_of(self, k: int) -> Floats:
         """Return the scores that rank images by the calibrated probability of class `k`.
 
-        See `cxr_models.evaluation.calibration.ranking_scores`.
+        See `cxr_models.evaluation.calibration.ranking_scores`. Given probabilities of three or more
+        classes are the scores themselves: their log odds depend on the probabilities of all other
+        classes, so they differ where the probability of class `k` is the same. Two classes have
+        the same log odds up to the sign, so the areas of both are equal.
         """
+        if len(self.class_names) > 2 and self.temperature == 1.0 and not self.logits_given:
+            return self.probabilities[:, k]
         log_odds = logits_of_class(self.logits, k, self.temperature)
         return ranking_scores(self.calibrated[:, k], log_odds)
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from cxr_models.evaluation.calibration import sum_of_row
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -57,7 +59,7 @@ def logits_of_class(logits: Floats, k: int, temperature: float = 1.0) -> Floats:
     scaled = logits / temperature
     others = np.delete(scaled, k, axis=1)
     highest = others.max(axis=1)
-    odds: Floats = scaled[:, k] - highest - np.log(np.exp(others - highest[:, None]).sum(axis=1))
+    odds: Floats = scaled[:, k] - highest - np.log(sum_of_row(np.exp(others - highest[:, None])))
     return odds
 
 
