@@ -134,10 +134,10 @@ def read_foreign(
     The probabilities stay as they are.
     """
     source = source_of(table, name)
-    read = read_table(
-        source, validation=None if validation is None else source_of(validation, "validation")
-    )
     root = (source.root if images is None else Path(images)).resolve()
+    read = read_table(
+        source, root, validation=None if validation is None else source_of(validation, "validation")
+    )
     every = (*read.rows, *read.audited)
     manifest = Manifest(records=tuple(row.record for row in every), root=root)
     origin = Origin(

@@ -108,6 +108,14 @@ def test_files_lie_in_the_folder_of_the_table_or_of_the_images(tmp_path):
     assert read(tmp_path, rows, images="/images").manifest.paths() == ["/images/x/a.png"]
 
 
+def test_blanks_around_a_file_name_are_left_out_only_if_the_file_without_them_exists(tmp_path):
+    for name in ("a.png", " b.png"):
+        (tmp_path / name).write_bytes(b"")
+    run = read(tmp_path, [row(name) for name in (" a.png ", " b.png", "b.png", " c.png")])
+    files = [record.file for record in run.manifest.records]
+    assert files == ["a.png", " b.png", "b.png", " c.png"]
+
+
 def test_images_without_patients_and_patients_in_two_parts_are_counted(tmp_path):
     rows = [row("a", patient="p1", part="val"), row("b", patient="P1", part="test")]
     rows += [row("c", patient="unknown", part="test"), row("d", patient="", part="test")]
