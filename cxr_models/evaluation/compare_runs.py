@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.bootstrap import Measurement
-    from cxr_models.evaluation.finding_predictions import FindingPredictions
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
 
-    P = TypeVar("P", Predictions, FindingPredictions)
+    P = TypeVar("P", bound=AnyPredictions)
     Sets = Sequence[Predictions]
 
 
