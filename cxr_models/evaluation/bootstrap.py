@@ -34,6 +34,9 @@ NO_SPREAD = "all draws give the same value, which shows no uncertainty"
 FEWEST_PATIENTS = 10  # a value from fewer patients has no interval
 FEW_PATIENTS = 30  # an interval from fewer patients has a remark
 Scale = Literal["share", "loss", "correlation", "unbounded", "calibration error"]
+_ROUNDING = (
+    1e-12  # draws that differ by less are equal; sums in another order are rounded otherwise
+)
 _DEFINED_SHARE = 0.95  # a value that is defined in a smaller share of draws has no interval
 _CHUNK = 16  # draws computed at once, so that arrays of 10,000 images fit the CPU's cache
 
@@ -235,7 +238,7 @@ class Measurement:
         if len(defined) < _DEFINED_SHARE * len(draws):
             missing = 1.0 - len(defined) / len(draws)
             return None, f"the value is undefined in {missing:.0%} of the draws: too few patients"
-        if np.ptp(defined) == 0.0:
+        if np.ptp(defined) <= _ROUNDING:
             return None, NO_SPREAD
         return defined, ""
 

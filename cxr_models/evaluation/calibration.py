@@ -40,8 +40,8 @@ class Temperature(NamedTuple):
 
 def log_softmax(logits: Floats, temperature: float = 1.0) -> Floats:
     """Return log-probabilities, of shape (N, K) like `logits`."""
-    scaled = logits / temperature
-    scaled = scaled - scaled.max(axis=1, keepdims=True)
+    # This order gives (1, 0) and (2, 1) the same result: integers are subtracted without rounding.
+    scaled = (logits - logits.max(axis=1, keepdims=True)) / temperature
     normal: Floats = scaled - np.log(sum_of_row(np.exp(scaled))[:, None])
     return normal
 

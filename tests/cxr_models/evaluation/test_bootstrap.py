@@ -6,6 +6,7 @@ import pytest
 
 from cxr_models.evaluation.bootstrap import (
     FEWEST_PATIENTS,
+    NO_SPREAD,
     difference,
     measure,
     patient_draws,
@@ -205,6 +206,20 @@ def test_a_proportion_of_one_has_the_exact_interval_over_patients():
     exact = scipy_stats.binomtest(int(rarest), int(rarest)).proportion_ci(0.95)
     for name in ("roc_auc/b", "balanced_accuracy"):
         assert measured.interval(name)[0] == pytest.approx([exact.low, exact.high])
+
+
+def test_draws_that_differ_by_rounding_alone_give_no_interval():
+    shares = np.tile([[0.9, 0.1], [0.1, 0.9]], (15, 1))
+    outcomes = Outcomes(
+        class_names=("a", "b"),
+        targets=np.tile([0, 1], 15),
+        logits=np.log(shares),
+        probabilities=shares,
+        patients=np.arange(30),
+    )
+    measured = measure(ImageStatistics(outcomes), draws=200)
+    assert 0.0 < np.ptp(measured.draws["ece"]) < 1e-14
+    assert measured.interval("ece", scale="calibration error") == (None, NO_SPREAD)
 
 
 def test_too_few_patients_have_no_interval(rng):

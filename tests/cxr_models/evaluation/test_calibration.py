@@ -117,6 +117,15 @@ def test_a_class_has_the_same_probability_in_whatever_order_those_of_the_others_
     assert len(set(logits_of_class(logits, 3, temperature))) == 1
 
 
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 1.7])
+@pytest.mark.parametrize("logits", [[1.0, 0.0], [3.0, -1.0, 2.0]])
+def test_integers_added_to_all_logits_of_an_image_change_no_bit(logits, temperature):
+    shifted = np.array(logits) + np.arange(-9, 10)[:, None]
+    for k in range(len(logits)):
+        assert len(set(softmax(shifted, temperature)[:, k])) == 1
+        assert len(set(logits_of_class(shifted, k, temperature))) == 1
+
+
 def test_logits_that_are_equal_for_all_classes_give_no_temperature_and_the_reason():
     found = fit_temperature(np.zeros((20, 3)), np.arange(20) % 3)
     assert found == Temperature(1.0, "the model gives all classes of an image the same logit")
