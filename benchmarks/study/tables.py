@@ -198,7 +198,7 @@ def points_table(study: Study) -> str:
             cells += [
                 _value(point["sensitivity"]),
                 _value(point["specificity"]),
-                _value(overall["ece_calibrated"]),
+                f"{overall['ece_calibrated']['value']:.3f}",
             ]
         rows.append((title, name.removeprefix(f"arms-{arm}-"), *cells))
     return markdown(head, rows, 2)

@@ -65,10 +65,14 @@ class ReadOptions:
 
     def check_size(self, kind: str, size: Size) -> None:
         """Refuse an image that declares more pixels than `max_pixels`, before it is decoded."""
-        if size.width * size.height > self.max_pixels:
+        pixels = size.width * size.height
+        if pixels > self.max_pixels:
+            smaller = min(4096, math.isqrt(self.max_pixels))
             raise ValueError(
                 f"`source` must hold at most {self.max_pixels} pixels; got a {kind} of "
-                f"{size.width} x {size.height}. Raise `max_pixels` if you trust the file."
+                f"{size.width} x {size.height}. Raise `max_pixels` if you trust the file, or make "
+                "it smaller with: cxr-enhance run FILE --out SMALLER.png --no-white-balance "
+                f"--no-clahe --long-side {smaller} --max-pixels {pixels}."
             )
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from cxr_models.evaluation.aggregate_findings import aggregated_findings
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.finding_predictions import FindingPredictions
-from cxr_models.evaluation.foreign_columns import SMALLEST
 from cxr_models.evaluation.predictions import Predictions
 from cxr_models.evaluation.results import UNITS
 from cxr_models.evaluation.units import joined_records, rows_of_units, unit_keys
@@ -142,8 +141,8 @@ def outweighed_units(
 ) -> int:
     """Count the units in which a probability of 0 or 1 of one image outweighs all other images.
 
-    In the table of a third-party model, a probability of 0 or 1 is often a rounded number. It is
-    replaced by `SMALLEST` or 1 - `SMALLEST`. The logarithm of `SMALLEST` outweighs the logits of
+    In the table of a third-party model, a probability of 0 or 1 is often a rounded number. Its
+    logit, if the table has no logits, is that of a number near it, which outweighs the logits of
     all other images in a mean. A unit is counted if some of its images, but not all, have such a
     probability.
 
@@ -157,15 +156,13 @@ def outweighed_units(
     Returns
     -------
     int
-        Number of units; 0 if images are joined by the maximum, or the predictions are those of a
-        run of this package.
+        Number of units; 0 if images are joined by the maximum, or the logits were given.
     """
-    if aggregation.by != "mean" or not predictions.origin.is_foreign:
+    if aggregation.by != "mean" or predictions.logits_given:
         return 0
-    shares = predictions.probabilities
-    is_edge = (shares == SMALLEST) | (shares == 1.0 - SMALLEST)
+    is_edge = np.isin(predictions.probabilities, (0.0, 1.0))
     if isinstance(predictions, Predictions):
-        is_edge = is_edge.any(axis=1, keepdims=True)
+        is_edge = (predictions.probabilities == 0.0).any(axis=1, keepdims=True)
     units = rows_of_units(unit_keys(predictions.manifest.records, aggregation))
     return sum(
         bool((is_edge[rows].any(axis=0) & ~is_edge[rows].all(axis=0)).any()) for rows in units

@@ -33,7 +33,10 @@ LEVEL = 0.95
 NO_SPREAD = "all draws give the same value, which shows no uncertainty"
 FEWEST_PATIENTS = 10  # a value from fewer patients has no interval
 FEW_PATIENTS = 30  # an interval from fewer patients has a remark
-Scale = Literal["share", "loss", "correlation", "unbounded", "reflected"]
+Scale = Literal["share", "loss", "correlation", "unbounded", "calibration error"]
+_ROUNDING = (
+    1e-12  # draws that differ by less are equal; sums in another order are rounded otherwise
+)
 _DEFINED_SHARE = 0.95  # a value that is defined in a smaller share of draws has no interval
 _CHUNK = 16  # draws computed at once, so that arrays of 10,000 images fit the CPU's cache
 
@@ -86,12 +89,11 @@ class Measurement:
         ----------
         name : str
             Name of the value.
-        scale : {"share", "loss", "correlation", "unbounded", "reflected"}, default "share"
+        scale : {"share", "loss", "correlation", "unbounded", "calibration error"}, default "share"
             Kind of the value. The interval of a share (0 to 1) is symmetric in the log odds. The
             interval of a loss (above 0) is symmetric in the logarithm. The interval of a
             correlation (-1 to 1) is symmetric in Fisher's z. The interval of an unbounded value is
-            symmetric around the value. A reflected interval mirrors the quantiles of the draws at
-            the value. It suits values that draws overstate, such as calibration errors.
+            symmetric around the value. For a calibration error see `_interval_of_error`.
 
         Returns
         -------
@@ -128,11 +130,9 @@ class Measurement:
             return None, reason
         if self.parts.get(name):
             return self._interval_of_mean(name, scale)
-        if scale == "reflected":
-            tail = (1.0 - LEVEL) / 2.0
-            low, high = (float(bound) for bound in np.quantile(drawn, (tail, 1.0 - tail)))
-            return (max(2.0 * value - high, 0.0), max(2.0 * value - low, 0.0)), ""
         half_width = _half_width(drawn, patients)
+        if scale == "calibration error":
+            return self._interval_of_error(name, drawn, half_width), ""
         if scale == "unbounded":
             return (value - half_width, value + half_width), ""
         if scale == "loss":
@@ -166,6 +166,20 @@ class Measurement:
         value = self.values[name]
         return (max(value - low, 0.0), min(value + high, 1.0)), ""
 
+    def _interval_of_error(self, name: str, drawn: Floats, half_width: float) -> Interval:
+        """Return the interval of a calibration error; it contains the value.
+
+        Chance makes calibration errors too large, most of all where the true error is 0. So the
+        upper bound needs no correction. The lower bound is the smallest true error with which 2.5 %
+        of samples reach the value. If the true error is 0, samples have the errors of the noise; if
+        it is the value, those of the draws. The 97.5 % quantile is interpolated between the two.
+        """
+        value, tail = self.values[name], (1.0 + LEVEL) / 2.0
+        noise = float(np.nanquantile(self.draws[noise_of(name)], tail))
+        highest = max(float(np.quantile(drawn, tail)), value)
+        low = value * (value - noise) / (highest - noise) if value > noise else 0.0
+        return low, min(value + half_width, 1.0)
+
     def _interval_of_difference(self, name: str) -> tuple[Interval | None, str]:
         """Return the interval of a difference of shares, or None and the reason."""
         value, patients = self.values[name], self.patients_behind[name]
@@ -186,7 +200,7 @@ class Measurement:
             Name of the value.
         reason : str, default "undefined"
             Reason to record if the value is undefined; ignored if the value is defined.
-        scale : {"share", "loss", "correlation", "unbounded", "reflected"}, default "share"
+        scale : {"share", "loss", "correlation", "unbounded", "calibration error"}, default "share"
             Kind of the value; see `interval`.
         """
         return self._with_interval(name, reason, lambda: self.interval(name, scale=scale))
@@ -224,7 +238,7 @@ class Measurement:
         if len(defined) < _DEFINED_SHARE * len(draws):
             missing = 1.0 - len(defined) / len(draws)
             return None, f"the value is undefined in {missing:.0%} of the draws: too few patients"
-        if np.ptp(defined) == 0.0:
+        if np.ptp(defined) <= _ROUNDING:
             return None, NO_SPREAD
         return defined, ""
 
@@ -312,6 +326,16 @@ def difference(first: Measurement, second: Measurement, name: str) -> Measured:
         parts={},
     )
     return pair.measured_difference(name, "one of the two values is undefined")
+
+
+def noise_of(name: str) -> str:
+    """Return the name of the noise of a calibration error, a value that its interval needs.
+
+    The noise of a draw is the calibration error that the draw would have if the original images
+    were perfectly calibrated: the sum over bins of the distances between the draw and the original.
+    """
+    metric, slash, label = name.partition("/")
+    return f"{metric}_noise{slash}{label}"
 
 
 def _too_few(patients: int) -> str:

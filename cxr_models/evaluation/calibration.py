@@ -40,10 +40,19 @@ class Temperature(NamedTuple):
 
 def log_softmax(logits: Floats, temperature: float = 1.0) -> Floats:
     """Return log-probabilities, of shape (N, K) like `logits`."""
-    scaled = logits / temperature
-    scaled = scaled - scaled.max(axis=1, keepdims=True)
-    normal: Floats = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+    # This order gives (1, 0) and (2, 1) the same result: integers are subtracted without rounding.
+    scaled = (logits - logits.max(axis=1, keepdims=True)) / temperature
+    normal: Floats = scaled - np.log(sum_of_row(np.exp(scaled))[:, None])
     return normal
+
+
+def sum_of_row(numbers: Floats) -> Floats:
+    """Return the sum (N,) of each row; rows of the same numbers in another order sum to the same.
+
+    Otherwise rounding would break ties between images.
+    """
+    sums: Floats = np.sort(numbers, axis=1).sum(axis=1)
+    return sums
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:

@@ -16,7 +16,6 @@ import numpy as np
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import difference, measure
-from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.comparable_sets import (
     at_root,
     comparable_sets,
@@ -46,11 +45,11 @@ if TYPE_CHECKING:
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.bootstrap import Measurement
-    from cxr_models.evaluation.finding_predictions import FindingPredictions
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
 
-    P = TypeVar("P", Predictions, FindingPredictions)
+    P = TypeVar("P", bound=AnyPredictions)
     Sets = Sequence[Predictions]
 
 
@@ -242,27 +241,26 @@ def pool(poolable: Poolable, method: Method) -> Pooled:
     out.
     """
     tests: dict[str, Predictions] = {}
-    scaled_logits = []
+    outcomes: dict[str, Outcomes] = {}
     runs: dict[str, PooledRun] = {}
     for name, sets in poolable.sets.items():
-        temperature = _temperature(sets, method)
         test = set_of_kind(sets, "test")
-        values = evaluate_images(test, test.outcomes(temperature=temperature), method)
+        outcomes[name] = test.outcomes(temperature=_temperature(sets, method))
+        values = evaluate_images(test, outcomes[name], method)
         runs[name] = converted(
             PooledRun, values.overall, images=values.images, patients=values.patients
         )
         tests[name] = test
-        scaled_logits.append(test.logits / temperature)
     first = next(iter(tests.values()))
-    logits = np.concatenate(scaled_logits)
     joined = dataclasses.replace(
         first,
         name="pooled",
         manifest=Manifest(records=pooled_records(poolable.sets, tests), root=first.manifest.root),
         # runs of one class against all other labels may know different other labels
         labels=tuple(dict.fromkeys(label for test in tests.values() for label in test.labels)),
-        logits=logits,
-        probabilities=softmax(logits),
+        logits=np.concatenate([of.logits / of.temperature for of in outcomes.values()]),
+        probabilities=np.concatenate([of.calibrated for of in outcomes.values()]),
+        logits_given=any(of.logits_given or of.temperature != 1.0 for of in outcomes.values()),
     )
     group = evaluate_images(joined, joined.outcomes(), method)
     return converted(
@@ -405,6 +403,7 @@ def outcomes_in_order_of(
         base.outcomes(temperature=temperature),
         logits=predictions.logits[order],
         probabilities=predictions.probabilities[order],
+        logits_given=predictions.logits_given,
     )
 
 

@@ -388,8 +388,8 @@ def _overall(measurement: Measurement) -> OverallCalibrated:
 
 
 def _scale(name: str) -> Scale:
-    if name.startswith("ece"):  # resampling adds noise, so draws overstate a calibration error
-        return "reflected"
+    if name.startswith("ece"):
+        return "calibration error"
     return "loss" if name.startswith("log_loss") else "share"
 
 

@@ -67,6 +67,7 @@ class _Head(TableHead):
     findings: tuple[str, ...]
     root: str
     overlap: Overlap | None = None
+    logits_given: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,9 @@ class FindingPredictions:
         The unit and the rule by which images were joined to rows; None if each row is an image.
     joined_images : int or None, default None
         Number of images before they were joined to rows; None if each row is an image.
+    logits_given : bool, default True
+        Whether the model gave the logits. False if they are the log odds of the probabilities that
+        a third-party model gave.
 
     Raises
     ------
@@ -119,6 +123,7 @@ class FindingPredictions:
     overlap: Overlap | None = None
     aggregation: Aggregation | None = None
     joined_images: int | None = None
+    logits_given: bool = True
 
     def __post_init__(self) -> None:
         records = self.manifest.records
@@ -272,6 +277,7 @@ def write_finding_predictions(
         root=os.fspath(predictions.manifest.root),
         sha256=hashlib.sha256(text).hexdigest(),
         overlap=predictions.overlap,
+        logits_given=predictions.logits_given,
     )
     write_table(path, FINDINGS_TAG, head, text)
 
@@ -313,6 +319,7 @@ def read_finding_predictions(path: str | os.PathLike[str]) -> FindingPredictions
         logits=numbers[:, count:],
         origin=converted(Origin, head),
         overlap=head.overlap,
+        logits_given=head.logits_given,
     )
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS
+from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS, noise_of
 from cxr_models.evaluation.calibration import NUM_BINS, bin_of, ranking_scores
 from cxr_models.evaluation.finding_predictions import PRESENT, UNKNOWN, sigmoid
-from cxr_models.evaluation.metrics import rank
+from cxr_models.evaluation.metrics import calibration_error, rank
 from cxr_models.evaluation.results import Bin
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class FindingStatistics:
             areas = (undefined, undefined) if ranked is None else ranked.areas(counts)
             values[f"roc_auc/{name}"], values[f"pr_auc/{name}"] = areas
         for name, binned in self._binned.items():
-            values[name] = binned.errors(counts)
+            values[name], values[noise_of(name)] = binned.errors(counts)
         for mean in MEANS:
             columns = [values[part] for part in self.parts_of(mean)]
             values[mean] = np.mean(columns, axis=0) if columns else undefined
@@ -207,6 +207,7 @@ class FindingStatistics:
             self.left_out[name] = f"{fewest} {noun} {side} it, fewer than {FEWEST_PATIENTS}"
         patients_behind = dict.fromkeys(AREAS, fewest)
         patients_behind |= dict.fromkeys((*LOSSES, *CALIBRATION_ERRORS), everyone)
+        patients_behind |= dict.fromkeys(map(noise_of, CALIBRATION_ERRORS), everyone)
         if threshold is not None:
             called = known.patients[known.calibrated >= threshold]
             patients_behind |= {
@@ -248,17 +249,16 @@ class _Binned(NamedTuple):
     gaps: Floats  # (N,); probability minus presence (0 or 1)
     starts: Ints  # (B,); index of the first image of each bin that holds images
 
-    def errors(self, counts: Floats) -> Floats:
-        """Return the calibration error (draws,) for counts (draws, patients)."""
+    def errors(self, counts: Floats) -> tuple[Floats, Floats]:
+        """Return the calibration error and its noise (draws,) for counts (draws, patients)."""
         if not len(self.patients):
-            return np.full(len(counts), np.nan)
+            return np.full(len(counts), np.nan), np.full(len(counts), np.nan)
         weights = counts[:, self.patients]
-        total = weights.sum(axis=1)
+        images = weights.sum(axis=1)
         weights *= self.gaps
-        gaps = np.abs(np.add.reduceat(weights, self.starts, axis=1)).sum(axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            errors: Floats = np.where(total > 0, gaps / total, np.nan)
-        return errors
+        gaps = np.add.reduceat(weights, self.starts, axis=1)
+        original = np.add.reduceat(self.gaps, self.starts) / len(self.gaps)
+        return calibration_error(gaps, images, original)
 
 
 def _binned(shares: Floats, known: KnownImages) -> _Binned:

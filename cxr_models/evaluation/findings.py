@@ -351,8 +351,8 @@ def _values(
 
 
 def _scale(metric: str) -> Scale:
-    if metric in CALIBRATION_ERRORS:  # resampling adds noise, so draws overstate the error
-        return "reflected"
+    if metric in CALIBRATION_ERRORS:
+        return "calibration error"
     return "loss" if metric.startswith("log_loss") else "share"
 
 

@@ -1,8 +1,8 @@
 """Conversion of the columns ``prob:CLASS`` and ``logit:CLASS`` of a third-party model's table.
 
 The results are probabilities and logits. Every cell is checked, and an error names the first wrong
-cell. Cells whose value is changed (sums that are not 1, probabilities of 0) are counted, so that
-callers can report them. This module uses cells of text only; it uses neither files nor records.
+cell. Sums that are not 1 and probabilities of 0 are counted, so that callers can report them. This
+module uses cells of text only; it uses neither files nor records.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.finding_predictions import sigmoid
+from cxr_models.evaluation.predictions import SUM_TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,10 +27,8 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Bools = npt.NDArray[np.bool_]
 
-# Replaces a probability of 0, which has no logarithm.
+# The logit of a probability of 0 is that of this number, or of a smaller one (see `_no_zeros`).
 SMALLEST = float(np.finfo(np.float64).eps)
-# Largest distance of the sum of an image's probabilities from 1: four classes with two decimals.
-_SUM_TOLERANCE = 0.02
 # A number outside 0..1, or a sum that is not 1, by at most this distance is not reported.
 _ROUNDING = 1e-6
 # Largest difference between a probability in the table and the softmax of the logits.
@@ -66,17 +65,16 @@ class ClassColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """The probabilities and logits of N images for K classes, and the number of changed cells."""
+    """The probabilities and logits of N images for K classes, and what remarks count."""
 
-    # (N, K); the numbers in the table, unchanged unless they are counted below; with columns
-    # logit:, the softmax or sigmoid of the logits. Rounding could make equal probabilities differ
-    # and move them across thresholds.
+    # (N, K); the numbers in the table, even if their sum is not 1, because a division could make
+    # equal probabilities differ and move them across thresholds; with columns logit:, the softmax
+    # or sigmoid of the logits
     probabilities: Floats
     logits: Floats  # (N, K)
-    rescaled: int = 0  # number of images whose probabilities were divided by their sum
-    # number of probabilities of 0 (for findings, of 0 and 1), which were replaced by `SMALLEST`
-    # (or 1 - `SMALLEST`)
-    zeros: int = 0
+    logits_given: bool = True  # False: the logits were computed from the probabilities
+    off: int = 0  # number of images whose probabilities do not sum to 1
+    zeros: int = 0  # number of probabilities of 0 (for findings, of 0 and 1) without given logits
 
 
 def is_class_column(name: str) -> bool:
@@ -177,14 +175,12 @@ def scores_of(
         return Scores(probabilities=probabilities, logits=logits)
     if written is None:
         raise ValueError("`columns` must hold places of probabilities or logits; got neither.")
-    sums = written.sum(axis=1, keepdims=True)
-    off = np.abs(sums - 1.0) > _ROUNDING
-    probabilities = np.maximum(np.where(off, written / sums, written), SMALLEST)
     return Scores(
-        probabilities=probabilities,
-        logits=np.log(probabilities),
-        rescaled=int(off.sum()),
-        zeros=int((written < SMALLEST).sum()),
+        probabilities=written,
+        logits=np.log(_no_zeros(written)),
+        logits_given=False,
+        off=int((np.abs(written.sum(axis=1) - 1.0) > _ROUNDING).sum()),
+        zeros=int((written == 0.0).sum()),
     )
 
 
@@ -207,8 +203,7 @@ def finding_scores_of(
     Returns
     -------
     Scores
-        The numbers of all findings, in the order of `columns.classes`. `zeros` counts the
-        probabilities of 0 and of 1.
+        The numbers of all findings, in the order of `columns.classes`.
 
     Raises
     ------
@@ -225,9 +220,21 @@ def finding_scores_of(
         return Scores(probabilities=probabilities, logits=logits)
     if written is None:
         raise ValueError("`columns` must hold places of probabilities or logits; got neither.")
-    inner = np.clip(written, SMALLEST, 1.0 - SMALLEST)
-    logits = np.log(inner) - np.log1p(-inner)
-    return Scores(probabilities=inner, logits=logits, zeros=int((inner != written).sum()))
+    inner = np.minimum(_no_zeros(written), 1.0 - SMALLEST)
+    return Scores(
+        probabilities=written,
+        logits=np.log(inner) - np.log1p(-inner),
+        logits_given=False,
+        zeros=int(np.isin(written, (0.0, 1.0)).sum()),
+    )
+
+
+def _no_zeros(probabilities: Floats) -> Floats:
+    """Return probabilities with a number in place of 0 that is smaller than all others."""
+    smallest = np.min(probabilities, initial=2.0 * SMALLEST, where=probabilities > 0.0)
+    least = max(smallest / 2.0, np.finfo(np.float64).tiny)
+    numbers: Floats = np.maximum(probabilities, least)
+    return numbers
 
 
 class _Checked:
@@ -252,7 +259,7 @@ class _Checked:
         """Return the probabilities of all classes, after a check that their sum is near 1."""
         if values.shape[1] == 1:
             return np.concatenate([1.0 - values, values], axis=1)
-        off = np.abs(values.sum(axis=1) - 1.0) > _SUM_TOLERANCE
+        off = np.abs(values.sum(axis=1) - 1.0) > SUM_TOLERANCE
         if off.any():
             total = values[np.argmax(off)].sum()
             raise ValueError(

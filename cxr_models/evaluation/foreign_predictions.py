@@ -18,7 +18,6 @@ from cxr_models.evaluation.finding_predictions import (
     FindingPredictions,
 )
 from cxr_models.evaluation.foreign_columns import (
-    SMALLEST,
     classes_of,
     finding_scores_of,
     scores_of,
@@ -130,14 +129,15 @@ def read_foreign(
     Notes
     -----
     Without columns of logits, the logits of classes are the logarithms of the probabilities, and
-    the logits of findings are the log odds. They give the same probabilities. A probability below
-    2.2e-16 is replaced by 2.2e-16. A probability of 1 of a finding is replaced by 1 - 2.2e-16.
+    the logits of findings are the log odds. For them, a probability of 0 counts as 2.2e-16, or as
+    less if the set has smaller probabilities; a finding's probability of 1 counts as 1 - 2.2e-16.
+    The probabilities stay as they are.
     """
     source = source_of(table, name)
-    read = read_table(
-        source, validation=None if validation is None else source_of(validation, "validation")
-    )
     root = (source.root if images is None else Path(images)).resolve()
+    read = read_table(
+        source, root, validation=None if validation is None else source_of(validation, "validation")
+    )
     every = (*read.rows, *read.audited)
     manifest = Manifest(records=tuple(row.record for row in every), root=root)
     origin = Origin(
@@ -290,6 +290,7 @@ def _set(
         logits=scores.logits[:, order],
         probabilities=scores.probabilities[:, order],
         origin=origin,
+        logits_given=scores.logits_given,
     )
 
 
@@ -305,6 +306,7 @@ def _set_of_findings(
         logits=scores.logits,
         probabilities=scores.probabilities,
         origin=origin,
+        logits_given=scores.logits_given,
     )
 
 
@@ -378,16 +380,18 @@ def _rows_tied_to_training(rows: Sequence[ForeignRow]) -> list[ForeignRow]:
 
 
 def _remarks_on_scores(part: str, scores: Scores) -> list[str]:
-    """Return remarks on cells of a set whose value was changed."""
+    """Return remarks on sums that are not 1 and on probabilities without a finite logit."""
     remarks = []
-    if scores.rescaled:
-        images = "1 image does" if scores.rescaled == 1 else f"{scores.rescaled:,} images do"
+    if scores.off:
+        images = "1 image does" if scores.off == 1 else f"{scores.off:,} images do"
         remarks.append(
-            f"{part}: the probabilities of {images} not sum to 1 and were divided by their sum"
+            f"{part}: the probabilities of {images} not sum to 1; logits are those of the "
+            "probabilities divided by their sum"
         )
     if scores.zeros:
         remarks.append(
-            f"{part}: probabilities of 0 count as {SMALLEST:.1e}, {scores.zeros:,} of them"
+            f"{part}: probabilities of 0 or 1 have no finite logit and count as numbers near them "
+            f"in logits, {scores.zeros:,} of them"
         )
     return remarks
 

@@ -20,12 +20,14 @@ from cxr_models.records.manifest import (
     SPLITS,
     Record,
     check_names_differ,
+    file_of_cell,
     further_columns,
 )
 from cxr_models.records.official import PART_NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from cxr_models.evaluation.foreign_columns import ClassColumns
     from cxr_models.evaluation.foreign_sources import Source
@@ -53,13 +55,15 @@ class ForeignTable(NamedTuple):
     audited: list[ForeignRow]  # the rows of train, if no row of train has a prediction
 
 
-def read_table(source: Source, *, validation: Source | None = None) -> ForeignTable:
+def read_table(source: Source, root: Path, *, validation: Source | None = None) -> ForeignTable:
     """Read a table and, if given, a second table with the part val.
 
     Parameters
     ----------
     source : Source
         The table. Its rows belong to test if no column names their part.
+    root : Path
+        The folder to which file names are relative.
     validation : Source, optional
         A table with the same columns whose rows belong to val.
 
@@ -71,9 +75,9 @@ def read_table(source: Source, *, validation: Source | None = None) -> ForeignTa
     OSError
         If a file cannot be read.
     """
-    columns, has_findings, rows = _read(source, part="test")
+    columns, has_findings, rows = _read(source, root, part="test")
     if validation is not None:
-        rows = [*rows, *_validation_rows(validation, columns, has_findings, rows)]
+        rows = [*rows, *_validation_rows(validation, root, columns, has_findings, rows)]
     check_names_differ(row.record.file for row in rows)
     train = [row for row in rows if row.part == "train"]
     audited = [] if any(cell.strip() for row in train for cell in row.cells) else train
@@ -88,7 +92,7 @@ def read_table(source: Source, *, validation: Source | None = None) -> ForeignTa
     return ForeignTable(source.name, columns, has_findings, evaluated, audited)
 
 
-def _read(source: Source, *, part: str) -> tuple[ClassColumns, bool, list[ForeignRow]]:
+def _read(source: Source, root: Path, *, part: str) -> tuple[ClassColumns, bool, list[ForeignRow]]:
     """Read the columns, whether they are findings, and the rows of a table.
 
     The rows belong to `part` if no column names their part. The class columns are findings if each
@@ -111,7 +115,7 @@ def _read(source: Source, *, part: str) -> tuple[ClassColumns, bool, list[Foreig
             f"`{name}` must have the column label, or finding:NAME for each prob:NAME; got no "
             f"finding:{lacking}."
         )
-    fields = _Fields(header, name, part)
+    fields = _Fields(header, name, part, root)
     rows = []
     for number, row in enumerate(cells, start=1):
         try:
@@ -127,13 +131,13 @@ def _read(source: Source, *, part: str) -> tuple[ClassColumns, bool, list[Foreig
 class _Fields:
     """A reader of the record and the part of each row."""
 
-    def __init__(self, header: Sequence[str], name: str, part: str) -> None:
+    def __init__(self, header: Sequence[str], name: str, part: str, root: Path) -> None:
         part_columns = [column for column in _PART_COLUMNS if column in header]
         if len(part_columns) > 1:
             raise ValueError(f"`{name}` must have one of the columns part and split; got both.")
         self._part, self._part_place = part, header.index(part_columns[0]) if part_columns else None
         self._words: dict[str, str] = {}  # for each other source, the first spelling of its name
-        self._file = header.index("file")
+        self._file, self._root = header.index("file"), root
         self._label = header.index("label") if "label" in header else None
         self._texts = {column: header.index(column) for column in _TEXTS if column in header}
         findings, extra = further_columns(header)
@@ -158,7 +162,7 @@ class _Fields:
                     f"name files; got {first!r} and {word!r}. Write one of them in another way."
                 )
         record = Record(
-            file=row[self._file].strip(),
+            file=file_of_cell(row[self._file], self._root),
             label=UNKNOWN_LABEL if self._label is None else row[self._label].strip(),
             split=part if part in SPLITS else "",
             **{column: row[place].strip() for column, place in self._texts.items()},
@@ -190,7 +194,11 @@ def _check_lengths(parts: Iterable[str]) -> None:
 
 
 def _validation_rows(
-    source: Source, columns: ClassColumns, has_findings: bool, rows: Sequence[ForeignRow]
+    source: Source,
+    root: Path,
+    columns: ClassColumns,
+    has_findings: bool,
+    rows: Sequence[ForeignRow],
 ) -> list[ForeignRow]:
     given = sum(row.part == "val" for row in rows)
     if given:
@@ -198,7 +206,7 @@ def _validation_rows(
             "`--validation` is only allowed with predictions that have no rows of val; got "
             f"{given:,} such rows. Leave them out, or leave out --validation."
         )
-    of_validation, with_findings, validation_rows = _read(source, part="val")
+    of_validation, with_findings, validation_rows = _read(source, root, part="val")
     kinds = [(c.classes, bool(c.probabilities), bool(c.logits)) for c in (columns, of_validation)]
     if kinds[0] != kinds[1] or has_findings != with_findings:
         raise ValueError(

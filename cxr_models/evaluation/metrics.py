@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxr_models.evaluation.bootstrap import noise_of
 from cxr_models.evaluation.calibration import (
     NUM_BINS,
     bin_of,
@@ -60,6 +61,7 @@ class Outcomes:
     temperature: float = 1.0  # divisor of the logits that calibrates the probabilities
     # operating point of each class, a calibrated probability; None for a class without one
     thresholds: tuple[float | None, ...] = ()
+    logits_given: bool = True  # False: the logits are logarithms of given probabilities
 
     @property
     def predicted(self) -> Ints:
@@ -82,8 +84,13 @@ class Outcomes:
     def scores_of(self, k: int) -> Floats:
         """Return the scores that rank images by the calibrated probability of class `k`.
 
-        See `cxr_models.evaluation.calibration.ranking_scores`.
+        See `cxr_models.evaluation.calibration.ranking_scores`. Given probabilities of three or more
+        classes are the scores themselves: their log odds depend on the probabilities of all other
+        classes, so they differ where the probability of class `k` is the same. Two classes have
+        the same log odds up to the sign, so the areas of both are equal.
         """
+        if len(self.class_names) > 2 and self.temperature == 1.0 and not self.logits_given:
+            return self.probabilities[:, k]
         log_odds = logits_of_class(self.logits, k, self.temperature)
         return ranking_scores(self.calibrated[:, k], log_odds)
 
@@ -218,7 +225,12 @@ class ImageStatistics:
             ratios = np.where(denominators > 0, numerators / denominators, np.nan)
         values = dict(zip(self._ratio_names, ratios.T, strict=True))
         for name, sums in self._bins.items():
-            values[name] = _calibration_error(counts @ sums)
+            drawn, original = counts @ sums, sums.sum(axis=0)
+            values[name], values[noise_of(name)] = calibration_error(
+                drawn[:, :NUM_BINS],
+                drawn[:, NUM_BINS:].sum(axis=1),
+                original[:NUM_BINS] / original[NUM_BINS:].sum(),
+            )
         undefined = np.full(len(counts), np.nan)
         for name in self._names:
             ranked = self._ranked.get(name)
@@ -307,11 +319,26 @@ def _operating_points(outcomes: Outcomes) -> list[tuple[str, int, float]]:
     ]
 
 
-def _calibration_error(sums: Floats) -> Floats:
-    gaps, images = sums[:, :NUM_BINS], sums[:, NUM_BINS:]
-    total = images.sum(axis=1)
+def calibration_error(gaps: Floats, images: Floats, original: Floats) -> tuple[Floats, Floats]:
+    """Return the calibration error of each draw, and its noise.
+
+    Parameters
+    ----------
+    gaps : ndarray of shape (draws, bins), dtype float64
+        For each draw and bin, the sum of confidence minus correctness over its images.
+    images : ndarray of shape (draws,), dtype float64
+        Number of images of each draw.
+    original : ndarray of shape (bins,), dtype float64
+        The gaps of the original images, divided by their number.
+
+    Returns
+    -------
+    errors, noise : ndarray of shape (draws,), dtype float64
+        NaN for draws without images. See `cxr_models.evaluation.bootstrap.noise_of`.
+    """
+    noise = np.abs(gaps - images[:, None] * original).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(total > 0, np.abs(gaps).sum(axis=1) / total, np.nan)
+        return np.abs(gaps).sum(axis=1) / images, noise / images
 
 
 def why_undefined(metric: str, images: int, other_images: int) -> str:

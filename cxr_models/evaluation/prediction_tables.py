@@ -69,6 +69,16 @@ class Origin:
         """Whether the predictions are those of a third-party model with unknown weights."""
         return not (self.weights_sha256 or self.config_sha256)
 
+    @property
+    def cure(self) -> str:
+        """How to make a table of this origin again that was damaged, as a sentence."""
+        if self.is_foreign:
+            return (
+                "Evaluate the model's table again, into a new folder: cxr-models "
+                "evaluate-predictions TABLE --out DIR."
+            )
+        return "Delete the file, and evaluate the run again."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableHead(Origin):
@@ -203,7 +213,7 @@ def read_table(path: Path, tag: str, cls: type[H]) -> tuple[H, list[dict[str, st
     if hashlib.sha256(text).hexdigest() != head.sha256:
         raise ValueError(
             f"`{path.name}` must be as cxr-models wrote it; got {str(path)!r}, which was changed "
-            "since. Delete the file, and evaluate the run again."
+            f"since. {head.cure}"
         )
     return head, list(csv.DictReader(io.StringIO(text.decode(), newline="")))
 

@@ -42,11 +42,14 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-6  # largest difference between a probability and the softmax of the logits
+# Largest distance of the sum of an image's given probabilities from 1: four classes with two
+# decimals.
+SUM_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Head(TableHead):
-    """The content of the first line of a table; earlier versions did not write `overlap`."""
+    """The content of the first line of a table; earlier versions did not write all its keys."""
 
     FIRST: ClassVar[tuple[str, ...]] = ("set", "kind", "class_names", "labels", "root")
 
@@ -56,6 +59,7 @@ class _Head(TableHead):
     labels: tuple[str, ...]
     root: str
     overlap: Overlap | None = None
+    logits_given: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,8 @@ class Predictions:
     labels : tuple of str
         The labels that images may have; equal to `class_names` unless the run's task is binary.
     logits, probabilities : ndarray of shape (N, K), dtype float64
-        Logits and probabilities of each image.
+        Logits and probabilities of each image. The probabilities are the softmax of the logits;
+        given probabilities may differ from it by rounding.
     origin : Origin
         Hashes of the weights, settings, records and images.
     overlap : Overlap or None, default None
@@ -84,6 +89,9 @@ class Predictions:
         The unit and the rule by which images were joined to rows; None if each row is an image.
     joined_images : int or None, default None
         Number of images before they were joined to rows; None if each row is an image.
+    logits_given : bool, default True
+        Whether the model gave the logits. False if they are logarithms of the probabilities that a
+        third-party model gave.
 
     Raises
     ------
@@ -103,6 +111,7 @@ class Predictions:
     overlap: Overlap | None = None
     aggregation: Aggregation | None = None
     joined_images: int | None = None
+    logits_given: bool = True
 
     def __post_init__(self) -> None:
         records = self.manifest.records
@@ -115,7 +124,8 @@ class Predictions:
             )
         for name in ("logits", "probabilities"):
             check_numbers(name, getattr(self, name), records, len(self.class_names))
-        if np.abs(softmax(self.logits) - self.probabilities).max() > TOLERANCE:
+        tolerance = TOLERANCE if self.logits_given else SUM_TOLERANCE + TOLERANCE
+        if np.abs(softmax(self.logits) - self.probabilities).max() > tolerance:
             raise ValueError(
                 f"`probabilities` of {self.name} must be the softmax of the logits; got other "
                 "probabilities."
@@ -168,6 +178,7 @@ class Predictions:
             patients=patients_of(self.manifest.records),
             temperature=temperature,
             thresholds=thresholds,
+            logits_given=self.logits_given,
         )
 
 
@@ -261,6 +272,7 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
         root=os.fspath(predictions.manifest.root),
         sha256=hashlib.sha256(text).hexdigest(),
         overlap=predictions.overlap,
+        logits_given=predictions.logits_given,
     )
     write_table(path, CLASSES_TAG, head, text)
 
@@ -301,4 +313,5 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
         logits=numbers[:, len(names) :],
         origin=converted(Origin, head),
         overlap=head.overlap,
+        logits_given=head.logits_given,
     )

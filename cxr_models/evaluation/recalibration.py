@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from cxr_models.evaluation.calibration import sum_of_row
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -54,10 +56,11 @@ class Recalibration(NamedTuple):
 
 def logits_of_class(logits: Floats, k: int, temperature: float = 1.0) -> Floats:
     """Return the log odds of class `k` against all other classes, of shape (N,)."""
-    scaled = logits / temperature
-    others = np.delete(scaled, k, axis=1)
-    highest = others.max(axis=1)
-    odds: Floats = scaled[:, k] - highest - np.log(np.exp(others - highest[:, None]).sum(axis=1))
+    others = np.delete(logits, k, axis=1)
+    highest = others.max(axis=1, keepdims=True)
+    # as in `log_softmax`, the logits are divided after the subtraction
+    scaled, others = (logits[:, k] - highest[:, 0]) / temperature, (others - highest) / temperature
+    odds: Floats = scaled - np.log(sum_of_row(np.exp(others)))
     return odds
 
 

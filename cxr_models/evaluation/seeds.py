@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import stdtrit
@@ -17,6 +17,7 @@ from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS, LEVEL, measure
 from cxr_models.evaluation.comparable_sets import difference_of
 from cxr_models.evaluation.compare_findings import finding_outcomes_in_order_of
 from cxr_models.evaluation.compare_runs import outcomes_in_order_of
+from cxr_models.evaluation.finding_predictions import FindingPredictions
 from cxr_models.evaluation.finding_statistics import FindingStatistics
 from cxr_models.evaluation.metrics import MEANS, ImageStatistics
 from cxr_models.evaluation.seeds_results import OverSeeds, SeedSpread
@@ -29,13 +30,11 @@ if TYPE_CHECKING:
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.bootstrap import Measurement
     from cxr_models.evaluation.evaluate import Method
-    from cxr_models.evaluation.finding_predictions import FindingPredictions
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.findings_results import FindingsEvaluation
-    from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Evaluation
 
     Floats = npt.NDArray[np.float64]
-    P = TypeVar("P", Predictions, FindingPredictions)
 
 
 def groups_by_seed(settings: Mapping[str, RunConfig]) -> list[list[str]]:
@@ -67,71 +66,22 @@ def groups_by_seed(settings: Mapping[str, RunConfig]) -> list[list[str]]:
 
 
 def spread_over_seeds(
-    runs: Mapping[str, Sequence[Predictions]],
-    evaluations: Mapping[str, Evaluation],
+    runs: Mapping[str, Sequence[AnyPredictions]],
+    evaluations: Mapping[str, Evaluation | FindingsEvaluation],
     seeds: Mapping[str, int],
     method: Method,
 ) -> list[SeedSpread]:
     """Return the spread over seeds of the values of each set that all runs were tested on.
 
-    Parameters
-    ----------
-    runs : mapping of str to sequence of Predictions
-        The sets of at least two runs that differ only in the seed. Their images are joined as in
-        the evaluations.
-    evaluations : mapping of str to Evaluation
-        The evaluation of each run; its temperature is used.
-    seeds : mapping of str to int
-        The seed of each run.
-    method : Method
-        The settings of the evaluation.
-
-    Raises
-    ------
-    ValueError
-        If the test sets have different images or labels.
-    """
-    tested = _tested(runs)
-    spreads = []
-    for name in _in_all(tested):
-        first, measurements = tested[0][name], []
-        for run, sets in zip(runs, tested, strict=True):
-            temperature = evaluations[run].calibration.temperature
-            statistics = ImageStatistics(
-                outcomes_in_order_of(
-                    first, sets[name], temperature, runs=f"{next(iter(runs))} and {run}"
-                )
-            )
-            measurements.append(measure(statistics, draws=method.draws, seed=method.seed))
-        values = ("accuracy", *MEANS, *(f"roc_auc/{label}" for label in first.class_names))
-        spreads.append(
-            SeedSpread(
-                set=name,
-                seeds={run: seeds[run] for run in runs},
-                images=len(first.manifest.records),
-                patients=measurements[0].num_patients,
-                values={value: over_seeds(measurements, value) for value in values},
-            )
-        )
-    return spreads
-
-
-def spread_of_findings(
-    runs: Mapping[str, Sequence[FindingPredictions]],
-    evaluations: Mapping[str, FindingsEvaluation],
-    seeds: Mapping[str, int],
-    method: Method,
-) -> list[SeedSpread]:
-    """Return the spread over seeds of the values of each set, for runs with findings.
-
-    The values are the means over findings and the area under the ROC curve of each finding.
+    For runs with findings, the values are the means over findings and the area under the ROC curve
+    of each finding.
 
     Parameters
     ----------
-    runs : mapping of str to sequence of FindingPredictions
+    runs : mapping of str to sequence of Predictions or FindingPredictions
         The sets of at least two runs that differ only in the seed. Their images are joined as in
         the evaluations.
-    evaluations : mapping of str to FindingsEvaluation
+    evaluations : mapping of str to Evaluation or FindingsEvaluation
         The evaluation of each run; its temperatures are used.
     seeds : mapping of str to int
         The seed of each run.
@@ -143,20 +93,25 @@ def spread_of_findings(
     ValueError
         If the test sets have different images or labels.
     """
-    tested = _tested(runs)
+    tested = [
+        {one.name: one for one in sets if one.kind in ("test", "external")}
+        for sets in runs.values()
+    ]
     spreads = []
     for name in _in_all(tested):
-        first, measurements = tested[0][name], []
-        for run, sets in zip(runs, tested, strict=True):
-            temperatures = tuple(evaluations[run].temperatures[one] for one in first.findings)
-            outcomes = finding_outcomes_in_order_of(
-                first, sets[name], temperatures, runs=f"{next(iter(runs))} and {run}"
-            )
-            statistics = FindingStatistics(outcomes)
-            over = statistics.in_means  # equal for all runs, because it depends only on labels
-            measurements.append(measure(statistics, draws=method.draws, seed=method.seed))
-        means = ("mean_roc_auc", "mean_pr_auc") if over else ()
-        values = (*means, *(f"roc_auc/{finding}" for finding in first.findings))
+        first = tested[0][name]
+        statistics = [
+            _statistics(first, sets[name], evaluations[run], f"{next(iter(runs))} and {run}")
+            for run, sets in zip(runs, tested, strict=True)
+        ]
+        measurements = [measure(one, draws=method.draws, seed=method.seed) for one in statistics]
+        over: tuple[str, ...] = ()
+        means: tuple[str, ...] = ("accuracy", *MEANS)
+        if isinstance(first, FindingPredictions):
+            over = statistics[0].in_means  # equal for all runs, because it depends only on labels
+            means, labels = ("mean_roc_auc", "mean_pr_auc") if over else (), first.findings
+        else:
+            labels = first.class_names
         spreads.append(
             SeedSpread(
                 set=name,
@@ -164,21 +119,30 @@ def spread_of_findings(
                 images=len(first.manifest.records),
                 patients=measurements[0].num_patients,
                 over=over,
-                values={value: over_seeds(measurements, value) for value in values},
+                values={
+                    value: over_seeds(measurements, value)
+                    for value in (*means, *(f"roc_auc/{label}" for label in labels))
+                },
             )
         )
     return spreads
 
 
-def _tested(runs: Mapping[str, Sequence[P]]) -> list[dict[str, P]]:
-    """Return, for each run, its tested sets by name."""
-    return [
-        {one.name: one for one in sets if one.kind in ("test", "external")}
-        for sets in runs.values()
-    ]
+def _statistics(first: AnyPredictions, other: Any, evaluation: Any, runs: str) -> Any:
+    """Return the statistics of `other`, in the order of `first`.
+
+    All are of one kind: of classes or of findings.
+    """
+    if isinstance(first, FindingPredictions):
+        temperatures = tuple(evaluation.temperatures[finding] for finding in first.findings)
+        return FindingStatistics(
+            finding_outcomes_in_order_of(first, other, temperatures, runs=runs)
+        )
+    temperature = evaluation.calibration.temperature
+    return ImageStatistics(outcomes_in_order_of(first, other, temperature, runs=runs))
 
 
-def _in_all(tested: Sequence[Mapping[str, P]]) -> list[str]:
+def _in_all(tested: Sequence[Mapping[str, AnyPredictions]]) -> list[str]:
     """Return the names of the sets that all runs were tested on.
 
     Sets from other sources are left out if their images or labels differ from run to run.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.any_task import by_kind
@@ -11,17 +11,15 @@ from cxr_models.evaluation.compare_runs import compare_or_pool, differing, have_
 from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
 from cxr_models.evaluation.results import Evaluation
-from cxr_models.evaluation.seeds import groups_by_seed, spread_of_findings, spread_over_seeds
+from cxr_models.evaluation.seeds import groups_by_seed, spread_over_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.evaluate import Method
-    from cxr_models.evaluation.finding_predictions import AnyPredictions, FindingPredictions
-    from cxr_models.evaluation.predictions import Predictions
-
-    P = TypeVar("P", Predictions, FindingPredictions)
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
+    from cxr_models.evaluation.seeds_results import SeedSpread
 
 
 def several_runs(
@@ -58,41 +56,25 @@ def several_runs(
             "`RUN` must name runs with classes, or runs with findings; got "
             f"{next(iter(classes))} with classes and {next(iter(findings))} with findings."
         )
+    seeds = tuple(_spreads(evaluations, sets, method, settings))
     if findings:
         of_findings = {n: by_kind(s)[0] for n, s in sets.items()}
-        return converted(
-            SeveralFindingRuns,
-            compare_or_pool_findings(of_findings, method),
-            runs=findings,
-            differ=differ,
-            seeds=tuple(
-                spread
-                for seeds in _seeds(settings, of_findings)
-                for spread in spread_of_findings(
-                    {name: of_findings[name] for name in seeds}, findings, seeds, method
-                )
-            ),
-        )
+        compared = compare_or_pool_findings(of_findings, method)
+        return converted(SeveralFindingRuns, compared, runs=findings, differ=differ, seeds=seeds)
     of_classes = {n: by_kind(s)[1] for n, s in sets.items()}
-    return converted(
-        SeveralRuns,
-        compare_or_pool(of_classes, method),
-        runs=classes,
-        differ=differ,
-        seeds=tuple(
-            spread
-            for seeds in _seeds(settings, of_classes)
-            for spread in spread_over_seeds(
-                {name: of_classes[name] for name in seeds}, classes, seeds, method
-            )
-        ),
-    )
+    compared_or_pooled = compare_or_pool(of_classes, method)
+    return converted(SeveralRuns, compared_or_pooled, runs=classes, differ=differ, seeds=seeds)
 
 
-def _seeds(
-    settings: Mapping[str, RunConfig], sets: Mapping[str, Sequence[P]]
-) -> Iterator[dict[str, int]]:
-    """Yield the seeds of each group of runs that differ only in the seed and have equal tests."""
+def _spreads(
+    evaluations: Mapping[str, Evaluation | FindingsEvaluation],
+    sets: Mapping[str, Sequence[AnyPredictions]],
+    method: Method,
+    settings: Mapping[str, RunConfig],
+) -> Iterator[SeedSpread]:
+    """Yield the spreads of each group of runs that differ only in the seed and have equal tests."""
     for group in groups_by_seed(settings):
-        if have_equal_tests({name: sets[name] for name in group}):
-            yield {name: settings[name].training.seed for name in group}
+        runs = {name: sets[name] for name in group}
+        if have_equal_tests(runs):
+            seeds = {name: settings[name].training.seed for name in group}
+            yield from spread_over_seeds(runs, evaluations, seeds, method)

@@ -300,6 +300,6 @@ def _read_set(folder: RunFolder, table: Path) -> AnyPredictions:
     if table != folder.predictions_file(predictions.name, external=external):
         raise ValueError(
             f"`{table.name}` must hold the set that its name states; got {str(table)!r}, which "
-            f"holds {predictions.name}. Delete the file, and evaluate the run again."
+            f"holds {predictions.name}. {predictions.origin.cure}"
         )
     return predictions

@@ -49,7 +49,10 @@ def predict_all_sets(
     stored = kept_externals(run, externals)
     if say is not None:
         for predictions in stored.sets:
-            say(f"{predictions.name}: predicted before, and evaluated with the other sets")
+            say(
+                f"{predictions.name}: predicted before, and evaluated with the other sets, with "
+                "the labels that it had then"
+            )
         for table in stored.outdated:
             say(
                 f"{table} is left out: the run's weights or settings have changed since. Predict "

@@ -21,7 +21,7 @@ from cxr_models._cells import CsvWriter, escape_formula
 from cxr_models._outputs import Kind, first_row, replaces_output
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.operating_points import called
-from cxr_models.inputs.loader import ImageLoader
+from cxr_models.inputs.loader import ImageLoader, errors_name_file
 from cxr_models.records.scan import find_images
 
 if TYPE_CHECKING:
@@ -156,7 +156,8 @@ def read_batches(
     def read(source: Source) -> tuple[Images, Transform, Any] | str:
         try:
             image = cxr_enhance.read_image(source.path)
-            return *loader.prepare_with_transform(image), image if keep_originals else None
+            with errors_name_file(source.path):
+                return *loader.prepare_with_transform(image), image if keep_originals else None
         except OSError as error:
             return f"{error.strerror or error}."
         except Exception as error:  # a bad file must not stop the prediction of other files

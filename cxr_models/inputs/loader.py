@@ -98,12 +98,16 @@ class ImageLoader:
 
 @contextlib.contextmanager
 def errors_name_file(path: str) -> Iterator[None]:
-    """Add the path of a file to errors within the block, where settings do not fit its image."""
+    """Add the path of a file to errors within the block, where settings do not fit its image.
+
+    The settings of a trained run cannot be changed, so errors also state whose options they name.
+    """
     try:
         yield
     except (TypeError, ValueError, cv2.error) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{error} File: {path!r}.") from error
+        settings = "Options are settings of the run (data.enhance)."
+        raise kind(f"{error} {settings} File: {path!r}.") from error
 
 
 @contextlib.contextmanager

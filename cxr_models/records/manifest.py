@@ -206,7 +206,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     extra_places = [(name, header.index(name)) for name in extra_columns]
     for number, row in enumerate(rows, start=1):
         cells = {name: row[place] for name, place in texts.items()}
-        cells["file"] = _file_of_cell(cells["file"], path.parent)
+        cells["file"] = file_of_cell(cells["file"], path.parent)
         extra_cells = tuple((name, row[place]) for name, place in extra_places)
         try:
             record_findings = findings_of(tuple(row[place].strip() for place in places))
@@ -219,10 +219,17 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     return Manifest(records=tuple(records), root=path.parent)
 
 
-def _file_of_cell(cell: str, root: Path) -> str:
+def file_of_cell(cell: str, root: Path) -> str:
     """Return the name of the file in a cell, without blanks around it if only that file exists.
 
     Elsewhere the blanks stay: the split that a run keeps is not beside its images.
+
+    Parameters
+    ----------
+    cell : str
+        The cell of a table.
+    root : Path
+        The folder to which names of files are relative.
     """
     name = cell.strip()
     if name == cell or os.path.lexists(root / cell) or not os.path.lexists(root / name):

@@ -19,7 +19,6 @@ from cxr_models.audit.findings_results import FindingsAudit
 from cxr_models.audit.results import Audit, Robustness
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.aggregate import aggregated
-from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.findings_results import MULTILABEL
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.predictions import Predictions, read_predictions
@@ -95,7 +94,8 @@ class Results:
 
     def calibrated(self, name: str) -> npt.NDArray[np.float64]:
         """Return the probabilities of a set after temperature scaling, of shape (N, K)."""
-        return softmax(self.sets[name].logits, self.evaluation.calibration.temperature)
+        temperature = self.evaluation.calibration.temperature
+        return self.sets[name].outcomes(temperature=temperature).calibrated
 
 
 def check_evaluated(path: str | os.PathLike[str]) -> None:

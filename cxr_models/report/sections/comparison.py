@@ -15,9 +15,8 @@ import numpy as np
 
 from cxr_models._counts import counted
 from cxr_models.evaluation.bootstrap import LEVEL
+from cxr_models.evaluation.comparable_sets import at_root
 from cxr_models.evaluation.compare_runs import compare_pairs, differing, pool
-from cxr_models.evaluation.evaluate import Method
-from cxr_models.evaluation.seeds import spread_over_seeds
 from cxr_models.evaluation.shared_patients import with_shared_patients
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, listed, number, p_value, signed, value
@@ -25,12 +24,13 @@ from cxr_models.report.sections.run_groups import (
     find_pools,
     grouped,
     images_key,
+    method_of,
     named_settings,
     settings_key,
     test_images_key,
     why_alone,
 )
-from cxr_models.report.sections.seeds import seed_table
+from cxr_models.report.sections.seeds import seed_tables
 from cxr_models.report.sections.values import class_table, confusion
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from cxr_models.evaluation.compare_runs import Poolable
     from cxr_models.evaluation.comparisons import AreaDifference, Comparison
-    from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Interval, Measured
     from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
@@ -109,7 +108,7 @@ def _comparison(runs: Runs) -> Section:
         differing_settings(runs),
         Text(text=text),
         *_spread(runs),
-        *_over_seeds(runs),
+        *seed_tables(runs, settings_key, images_key),
     ]
     for name in dict.fromkeys(name for run in runs for name in run.tested):
         blocks += _compared_on(name, runs, pairs)
@@ -173,7 +172,7 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
     groups = grouped(runs_with_set, lambda run: images_key(run.sets[name]))
     for group in groups:
         sets_by_run = {
-            run.name: [_with_root_of(run.sets[name], group[0].sets[name])] for run in group
+            run.name: [at_root(run.sets[name], group[0].sets[name].manifest.root)] for run in group
         }
         pairs_of_group = [
             pair for pair in pairs if pair[0] in sets_by_run and pair[1] in sets_by_run
@@ -182,7 +181,7 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
             sets = {run: one for run, (one,) in with_shared_patients(sets_by_run).items()}
             temperatures = {run.name: run.evaluation.calibration.temperature for run in group}
             compared = compare_pairs(
-                sets, pairs_of_group, _method(group), temperatures=temperatures
+                sets, pairs_of_group, method_of(group), temperatures=temperatures
             )
             yield from _tables(name, compared, group[0])
     if len(groups) > 1:
@@ -273,30 +272,6 @@ def _spread(runs: Runs) -> Iterator[Block]:
     )
 
 
-def _over_seeds(runs: Runs) -> Iterator[Block]:
-    """Yield a table of mean, spread and interval over seeds for each set of runs.
-
-    The runs of a table have equal settings and different seeds.
-    """
-    for kind in grouped(runs, settings_key):
-        seeds = {run.name: run.config.training.seed for run in kind if run.config is not None}
-        if not len(set(seeds.values())) == len(kind) > 1:
-            continue
-        names = [
-            name
-            for name in kind[0].tested
-            if all(name in run.tested for run in kind)
-            and len({images_key(run.sets[name]) for run in kind}) == 1
-            and images_key(kind[0].sets[name]) is not None
-        ]
-        sets = {
-            run.name: [_with_root_of(run.sets[name], kind[0].sets[name]) for name in names]
-            for run in kind
-        }
-        evaluations = {run.name: run.evaluation for run in kind}
-        yield from map(seed_table, spread_over_seeds(sets, evaluations, seeds, _method(kind)))
-
-
 def _mean_and_ends(values: Sequence[float]) -> str:
     return f"{number(float(np.mean(values)))} ({number(min(values))} to {number(max(values))})"
 
@@ -330,18 +305,6 @@ def _reasons(cells: Iterable[tuple[str, Measured | AreaDifference]]) -> tuple[st
     )
 
 
-def _with_root_of(predictions: Predictions, first: Predictions) -> Predictions:
-    """Return predictions with the root folder of `first`, which has the same records."""
-    manifest = dataclasses.replace(predictions.manifest, root=first.manifest.root)
-    return dataclasses.replace(predictions, manifest=manifest)
-
-
-def _method(runs: Runs) -> Method:
-    """Return a method with the bootstrap draws and the seed of the first run's evaluation."""
-    bootstrap = runs[0].evaluation.bootstrap
-    return Method(draws=bootstrap.draws, seed=bootstrap.seed)
-
-
 # --- Pooled --------------------------------------------------------------------------------------
 
 
@@ -351,7 +314,7 @@ def _not_pooled(runs: Runs) -> str:
 
 
 def _pooled(runs: Runs, poolable: Poolable) -> Section:
-    pooled = pool(poolable, _method(runs))
+    pooled = pool(poolable, method_of(runs))
     images = "on the sources it left out" if poolable.of else "on its own test images"
     unit, units = runs[0].evaluation.unit, runs[0].evaluation.units
     drawn = "patients, tied ones once" if unit == "patient" else "patients"

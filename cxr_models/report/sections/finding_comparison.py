@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 
 from cxr_models._counts import counted
 from cxr_models.evaluation.compare_findings import compare_finding_pairs, pool_findings
-from cxr_models.evaluation.evaluate import Method
-from cxr_models.evaluation.seeds import spread_of_findings
 from cxr_models.evaluation.shared_patients import with_shared_patients
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, listed, p_value, signed, value
 from cxr_models.report.sections.comparison import MOST_IN_PAIRS, differing_settings
 from cxr_models.report.sections.finding_values import left_out
-from cxr_models.report.sections.run_groups import grouped, named_settings
-from cxr_models.report.sections.seeds import seed_table
+from cxr_models.report.sections.run_groups import grouped, method_of, named_settings
+from cxr_models.report.sections.seeds import seed_tables
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -93,7 +91,7 @@ def _disjoint(runs: Runs) -> bool:
 
 
 def _pooled(runs: Runs) -> Section:
-    pooled = pool_findings({run.name: list(run.sets.values()) for run in runs}, _method(runs))
+    pooled = pool_findings({run.name: list(run.sets.values()) for run in runs}, method_of(runs))
     groups = (*pooled.runs.items(), ("all", pooled))
     mean = (
         f"mean of {counted(len(pooled.means.over), 'finding')}",
@@ -149,12 +147,6 @@ def _pooled(runs: Runs) -> Section:
     )
 
 
-def _method(runs: Runs) -> Method:
-    """Return a method with the bootstrap draws and the seed of the first run's evaluation."""
-    bootstrap = runs[0].evaluation.bootstrap
-    return Method(draws=bootstrap.draws, seed=bootstrap.seed)
-
-
 def _tested(run: FindingResults) -> tuple[Hashable, ...] | None:
     """Return a key of the findings, test images and labels; runs with equal keys are compared.
 
@@ -184,7 +176,11 @@ def _comparison(runs: Runs) -> Section:
     if len(names) > MOST_IN_PAIRS:
         pairs = [(name, names[0]) for name in names[1:]]
         text = f"{listed(names[1:])} are compared with {names[0]}, the first run that was named."
-    blocks: list[Block] = [differing_settings(runs), Text(text=text), *_over_seeds(runs)]
+    blocks: list[Block] = [
+        differing_settings(runs),
+        Text(text=text),
+        *seed_tables(runs, _kind, images_key),
+    ]
     for name in dict.fromkeys(name for run in runs for name in run.tested):
         blocks += _compared_on(name, runs, pairs)
     blocks.append(
@@ -226,35 +222,12 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
             yield from (
                 _table(name, comparison, group[0].evaluation.units)
                 for comparison in compare_finding_pairs(
-                    sets, pairs_of_group, temperatures, _method(group)
+                    sets, pairs_of_group, temperatures, method_of(group)
                 )
             )
     if len(groups) > 1:
         text = f"Runs whose sets named {name} hold different images are not compared on that set."
         yield Text(text=text, tone="note")
-
-
-def _over_seeds(runs: Runs) -> Iterator[Block]:
-    """Yield a table of mean, spread and interval over seeds for each set of runs.
-
-    The runs of a table have equal settings and different seeds.
-    """
-    for kind in grouped(runs, _kind):
-        seeds = {run.name: run.config.training.seed for run in kind if run.config is not None}
-        if not len(set(seeds.values())) == len(kind) > 1:
-            continue
-        sets = {
-            run.name: [
-                _with_root_and_order_of(run.sets[name], kind[0].sets[name])
-                for name in kind[0].tested
-                if all(name in run.tested for run in kind)
-                and len({images_key(run.sets[name]) for run in kind}) == 1
-                and images_key(kind[0].sets[name]) is not None
-            ]
-            for run in kind
-        }
-        evaluations = {run.name: run.evaluation for run in kind}
-        yield from map(seed_table, spread_of_findings(sets, evaluations, seeds, _method(kind)))
 
 
 def _with_root_and_order_of(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cxr_models.config import with_named_weights
 from cxr_models.evaluation.compare_runs import Poolable, find_poolable
+from cxr_models.evaluation.evaluate import Method
 from cxr_models.report.formatting import listed
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ def grouped(runs: Sequence[R], key: Callable[[R], Hashable]) -> list[list[R]]:
     for run in runs:
         groups[key(run)].append(run)
     return list(groups.values())
+
+
+def method_of(runs: Sequence[AnyResults]) -> Method:
+    """Return a method with the bootstrap draws and the seed of the first run's evaluation."""
+    bootstrap = runs[0].evaluation.bootstrap
+    return Method(draws=bootstrap.draws, seed=bootstrap.seed)
 
 
 def test_images_key(run: Results) -> tuple[Hashable, ...] | None:

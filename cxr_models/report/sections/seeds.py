@@ -2,13 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from cxr_models.evaluation.comparable_sets import at_root
+from cxr_models.evaluation.seeds import spread_over_seeds
 from cxr_models.report.blocks import Table
 from cxr_models.report.formatting import NONE, listed, number
+from cxr_models.report.sections.run_groups import grouped, method_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+
     from cxr_models.evaluation.seeds_results import OverSeeds, SeedSpread
+    from cxr_models.report.read.finding_results import AnyResults
+
+R = TypeVar("R", bound="AnyResults")
+
+
+def seed_tables(
+    runs: Sequence[R], settings_key: Callable[[R], Hashable], images_key: Callable[[Any], Hashable]
+) -> Iterator[Table]:
+    """Yield a table of mean, spread and interval over seeds for each set of runs.
+
+    The runs of a table have equal settings and different seeds.
+
+    Parameters
+    ----------
+    runs : sequence of Results or FindingResults
+        The runs.
+    settings_key : callable
+        Function that returns a key of the settings of a run, without the seed.
+    images_key : callable
+        Function that returns a key of the images and labels of a set; None if it has none.
+    """
+    for group in grouped(runs, settings_key):
+        seeds = {run.name: run.config.training.seed for run in group if run.config is not None}
+        if not len(set(seeds.values())) == len(group) > 1:
+            continue
+        first = group[0]
+        sets = {
+            run.name: [
+                at_root(run.sets[name], first.sets[name].manifest.root)
+                for name in first.tested
+                if all(name in run.tested for run in group)
+                and len({images_key(run.sets[name]) for run in group}) == 1
+                and images_key(first.sets[name]) is not None
+            ]
+            for run in group
+        }
+        evaluations = {run.name: run.evaluation for run in group}
+        yield from map(seed_table, spread_over_seeds(sets, evaluations, seeds, method_of(group)))
 
 
 def seed_table(spread: SeedSpread) -> Table:

@@ -68,8 +68,19 @@ def test_what_cannot_be_read_fails_unless_said_otherwise(cli, tmp_path):
 def test_the_largest_number_of_pixels_can_be_raised_as_the_row_says(cli, folder, tmp_path):
     out = tmp_path / "report.csv"
     assert cli("check", folder, "--out", out, "--max-pixels", "10").status == 1
-    assert "Raise `max_pixels` if you trust the file." in out.read_text()
+    assert "Raise `max_pixels` if you trust the file, or make it smaller" in out.read_text()
     assert cli("check", folder, "--out", out, "--overwrite").status == 0
+
+
+def test_an_image_of_too_many_pixels_is_made_smaller_by_the_command_of_the_message(
+    cli, folder, tmp_path
+):
+    paths = {"FILE": folder / "a.png", "SMALLER.png": tmp_path / "smaller.png"}
+    with pytest.raises(ValueError, match="at most 100 pixels") as error:
+        cxe.read_image(paths["FILE"], max_pixels=100)
+    words = str(error.value).partition("cxr-enhance ")[2].partition(". File")[0].split()
+    assert cli(*(paths.get(word, word) for word in words)).status == 0
+    assert cxe.read_image(paths["SMALLER.png"], max_pixels=100).shape == (10, 8)
 
 
 def test_a_report_that_exists_is_left_unless_it_is_to_be_replaced(cli, folder, tmp_path):

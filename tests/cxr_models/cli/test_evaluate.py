@@ -390,7 +390,7 @@ def test_other_sources_stay_until_they_are_evaluated_anew(run, elsewhere, capsys
     assert main(["evaluate", str(run), "--json", *FEW]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out) == first
-    assert "clinic: predicted before, and evaluated with the other sets" in said.err
+    assert "clinic: predicted before, and evaluated with the other sets, with the " in said.err
     elsewhere.write_text("".join(elsewhere.read_text().splitlines(keepends=True)[:-1]))
     assert main(["evaluate", str(run), "--external", str(elsewhere), "--json", *FEW]) == 0
     said = capsys.readouterr()

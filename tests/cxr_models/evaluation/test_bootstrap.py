@@ -6,12 +6,15 @@ import pytest
 
 from cxr_models.evaluation.bootstrap import (
     FEWEST_PATIENTS,
+    NO_SPREAD,
     difference,
     measure,
     patient_draws,
     student_quantile,
 )
 from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.finding_predictions import sigmoid
+from cxr_models.evaluation.finding_statistics import FindingOutcomes, FindingStatistics
 from cxr_models.evaluation.metrics import ImageStatistics, Outcomes
 from tests.helpers.predicted import make_outcomes
 
@@ -118,35 +121,78 @@ def test_drawing_images_instead_of_patients_would_be_too_sure():
     assert by_patient > 1.5 * by_image
 
 
-def slightly_too_sure(rng, patients):
-    """Give outcomes of a model whose logits are 1.2 times what they should be."""
-    score = rng.normal(0, 2, patients)
-    targets = (rng.uniform(size=patients) < 1 / (1 + np.exp(-score))).astype(np.int64)
-    logits = 1.2 * np.stack([np.zeros(patients), score], axis=1)
-    return Outcomes(
-        class_names=("a", "b"),
-        targets=targets,
-        logits=logits,
-        probabilities=softmax(logits),
-        patients=np.arange(patients),
+def too_sure(rng, patients, slope, *, of_finding):
+    """Give statistics of a model whose logits are `slope` times what they should be."""
+    score = rng.normal(-1, 2, patients)
+    present = rng.uniform(size=patients) < 1 / (1 + np.exp(-score))
+    logits = slope * score[:, None]
+    if of_finding:
+        return FindingStatistics(
+            FindingOutcomes(
+                findings=("a",),
+                targets=present[:, None].astype(np.int8),
+                logits=logits,
+                probabilities=sigmoid(logits),
+                patients=np.arange(patients),
+                temperatures=(1.0,),
+                thresholds=(None,),
+            )
+        )
+    logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+    return ImageStatistics(
+        Outcomes(
+            class_names=("a", "b"),
+            targets=present.astype(np.int64),
+            logits=logits,
+            probabilities=softmax(logits),
+            patients=np.arange(patients),
+        ),
+        ranks=False,
     )
 
 
+def test_the_noise_of_a_calibration_error_is_its_value_after_the_gaps_are_subtracted():
+    rng = np.random.default_rng(3)
+    score = rng.normal(size=40)
+    present = rng.uniform(size=40) < 0.4
+    shares = sigmoid(score)
+    outcomes = FindingOutcomes(
+        findings=("a",),
+        targets=present[:, None].astype(np.int8),
+        logits=score[:, None],
+        probabilities=shares[:, None],
+        patients=np.arange(40) // 2,
+        temperatures=(1.0,),
+        thresholds=(None,),
+    )
+    counts = rng.integers(0, 3, (5, 20)).astype(np.float64)
+    values = FindingStatistics(outcomes)(counts)
+    for draw, count in enumerate(np.repeat(counts, 2, axis=1)):
+        error = noise = 0.0
+        for low in np.arange(15) / 15:
+            inside = (shares > low) & (shares <= low + 1 / 15)
+            gap = (count * (shares - present))[inside].sum() / count.sum()
+            error += abs(gap)
+            noise += abs(gap - (shares - present)[inside].sum() / 40)
+        assert values["ece/a"][draw] == pytest.approx(error)
+        assert values["ece_noise/a"][draw] == pytest.approx(noise)
+
+
 @pytest.mark.slow
-def test_reflected_intervals_of_a_small_calibration_error_hold_it_and_plain_ones_do_not():
+@pytest.mark.parametrize("of_finding", [False, True], ids=["confidence", "finding"])
+@pytest.mark.parametrize("slope", [1.0, 1.2, 2.0])
+def test_intervals_contain_the_true_calibration_error_and_the_value(slope, of_finding):
     rng = np.random.default_rng(8)
-    many = ImageStatistics(slightly_too_sure(rng, 400_000), ranks=False)
-    truth = measure(many, draws=1).values["ece"]
-    held = {"reflected": 0, "plain": 0}
+    many = measure(too_sure(rng, 400_000, slope, of_finding=of_finding), draws=1).values
+    name = "ece/a" if of_finding else "ece"
+    truth = many[name] if slope > 1.0 else 0.0
+    held = 0
     for _ in range(200):
-        statistics = ImageStatistics(slightly_too_sure(rng, 300), ranks=False)
-        measured = measure(statistics, draws=200)
-        (low, high), _ = measured.interval("ece", scale="reflected")
-        held["reflected"] += low <= truth <= high
-        low, high = np.quantile(measured.draws["ece"], (0.025, 0.975))
-        held["plain"] += low <= truth <= high
-    assert held["reflected"] / 200 >= 0.88, held
-    assert held["plain"] / 200 <= 0.75, held
+        measured = measure(too_sure(rng, 300, slope, of_finding=of_finding), draws=200)
+        (low, high), _ = measured.interval(name, scale="calibration error")
+        assert low <= measured.values[name] <= high
+        held += low <= truth <= high
+    assert held / 200 >= 0.92, held
 
 
 def test_a_proportion_of_one_has_the_exact_interval_over_patients():
@@ -160,6 +206,20 @@ def test_a_proportion_of_one_has_the_exact_interval_over_patients():
     exact = scipy_stats.binomtest(int(rarest), int(rarest)).proportion_ci(0.95)
     for name in ("roc_auc/b", "balanced_accuracy"):
         assert measured.interval(name)[0] == pytest.approx([exact.low, exact.high])
+
+
+def test_draws_that_differ_by_rounding_alone_give_no_interval():
+    shares = np.tile([[0.9, 0.1], [0.1, 0.9]], (15, 1))
+    outcomes = Outcomes(
+        class_names=("a", "b"),
+        targets=np.tile([0, 1], 15),
+        logits=np.log(shares),
+        probabilities=shares,
+        patients=np.arange(30),
+    )
+    measured = measure(ImageStatistics(outcomes), draws=200)
+    assert 0.0 < np.ptp(measured.draws["ece"]) < 1e-14
+    assert measured.interval("ece", scale="calibration error") == (None, NO_SPREAD)
 
 
 def test_too_few_patients_have_no_interval(rng):

@@ -1,3 +1,4 @@
+import itertools
 import re
 
 import numpy as np
@@ -13,6 +14,7 @@ from cxr_models.evaluation.calibration import (
     reliability_bins,
     softmax,
 )
+from cxr_models.evaluation.recalibration import logits_of_class
 
 
 def drawn_from(rng, logits):
@@ -105,6 +107,23 @@ def test_scores_are_probabilities_or_where_these_round_to_0_or_1_their_log_odds(
     assert (np.diff(scores) > 0.0).all()
     np.testing.assert_array_equal(scores[2:5], softmax(probabilities)[2:5, 1])
     np.testing.assert_array_equal(scores[[0, 1, 5, 6, 7]], log_odds[[0, 1, 5, 6, 7]])
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 1.7])
+def test_a_class_has_the_same_probability_in_whatever_order_those_of_the_others_are(temperature):
+    shares = np.array(list(itertools.permutations((0.1, 0.17, 0.23))))
+    logits = np.log(np.concatenate([shares, np.full((6, 1), 0.5)], axis=1))
+    assert len(set(softmax(logits, temperature)[:, 3])) == 1
+    assert len(set(logits_of_class(logits, 3, temperature))) == 1
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 1.7])
+@pytest.mark.parametrize("logits", [[1.0, 0.0], [3.0, -1.0, 2.0]])
+def test_integers_added_to_all_logits_of_an_image_change_no_bit(logits, temperature):
+    shifted = np.array(logits) + np.arange(-9, 10)[:, None]
+    for k in range(len(logits)):
+        assert len(set(softmax(shifted, temperature)[:, k])) == 1
+        assert len(set(logits_of_class(shifted, k, temperature))) == 1
 
 
 def test_logits_that_are_equal_for_all_classes_give_no_temperature_and_the_reason():

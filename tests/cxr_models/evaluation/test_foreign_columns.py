@@ -52,20 +52,30 @@ def test_probabilities_come_back_and_their_logarithms_are_the_logits():
     one = scores(["prob:a", "prob:b", "prob:c"], ["0.7", "0,2", "0.1"], ["0.25", "0.5", "0.25"])
     np.testing.assert_allclose(one.probabilities, [[0.7, 0.2, 0.1], [0.25, 0.5, 0.25]], atol=1e-15)
     np.testing.assert_array_equal(one.logits, np.log([[0.7, 0.2, 0.1], [0.25, 0.5, 0.25]]))
-    assert (one.rescaled, one.zeros) == (0, 0)
+    assert (one.off, one.zeros, one.logits_given) == (0, 0, False)
 
 
-def test_sums_that_were_rounded_are_divided_and_zeros_are_counted():
+def test_sums_that_were_rounded_and_zeros_are_counted_and_no_probability_is_changed():
     one = scores(["prob:a", "prob:b", "prob:c"], ["0.33", "0.33", "0.33"], ["1", "0", "0.0"])
-    np.testing.assert_allclose(one.probabilities[0], [1 / 3] * 3)
-    np.testing.assert_allclose(one.probabilities[1], [1, SMALLEST, SMALLEST])
-    assert (one.rescaled, one.zeros) == (1, 2)
-    assert np.isfinite(one.logits).all()
+    np.testing.assert_array_equal(one.probabilities, [[0.33] * 3, [1, 0, 0]])
+    np.testing.assert_array_equal(one.logits[1], np.log([1, SMALLEST, SMALLEST]))
+    assert (one.off, one.zeros) == (1, 2)
+
+
+@pytest.mark.parametrize("read", [scores_of, finding_scores_of])
+def test_a_probability_of_0_has_a_lower_logit_than_all_others(read):
+    rows = ["0.5", "0.5"], ["1", "1e-30"], ["1", "0"], ["1e-40", "1"]
+    for place, column in enumerate(scores(["prob:a", "prob:b"], *rows, read=read).logits.T):
+        order = np.argsort([float(row[place]) for row in rows])
+        assert (np.diff(column[order]) >= 0).all()
+        assert np.isfinite(column).all()
+    zero = scores(["prob:a", "prob:b"], *rows, read=read).logits[2, 1]
+    assert zero < math.log(1e-40)
 
 
 def test_one_column_is_completed_by_the_rest():
     one = scores(["prob:tb"], ["0.9"], ["1.0"])
-    np.testing.assert_allclose(one.probabilities, [[0.1, 0.9], [SMALLEST, 1.0]])
+    np.testing.assert_allclose(one.probabilities, [[0.1, 0.9], [0.0, 1.0]])
     logit = math.log(0.9 / 0.1)
     one = scores(["logit:tb"], [str(logit)])
     np.testing.assert_allclose(one.probabilities, [[0.1, 0.9]])
@@ -157,7 +167,7 @@ def test_findings_need_not_sum_to_1_and_their_logits_are_log_odds():
     np.testing.assert_allclose(one.probabilities, [[0.9, 0.8], [0, 1]], atol=1e-15)
     np.testing.assert_allclose(one.logits[0], [math.log(9), math.log(4)])
     assert np.isfinite(one.logits).all()
-    assert (one.rescaled, one.zeros) == (0, 2)
+    assert (one.off, one.zeros) == (0, 2)
 
 
 def test_logits_of_findings_are_used_where_given():

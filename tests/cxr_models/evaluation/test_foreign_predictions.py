@@ -3,10 +3,17 @@ import time
 import numpy as np
 import pytest
 
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+
+from sklearn.metrics import average_precision_score, roc_auc_score
+
 from cxr_models.evaluation.any_task import evaluate_any, joined, lines_on_joining
-from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.compare_runs import compare_or_pool
+from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.foreign_predictions import check_same_files, read_foreign
 from cxr_models.evaluation.operating_points import Rule
+from cxr_models.evaluation.predictions import read_predictions, write_predictions
 from cxr_models.evaluation.results import Aggregation
 from tests.helpers.foreign_tables import write_csv, write_finding_table, write_table
 from tests.helpers.predicted import CLASSES, make_finding_predictions, make_predictions
@@ -99,6 +106,14 @@ def test_files_lie_in_the_folder_of_the_table_or_of_the_images(tmp_path):
     rows = [row("x/a.png")]
     assert read(tmp_path, rows).manifest.paths() == [str(tmp_path / "x/a.png")]
     assert read(tmp_path, rows, images="/images").manifest.paths() == ["/images/x/a.png"]
+
+
+def test_blanks_around_a_file_name_are_left_out_only_if_the_file_without_them_exists(tmp_path):
+    for name in ("a.png", " b.png"):
+        (tmp_path / name).write_bytes(b"")
+    run = read(tmp_path, [row(name) for name in (" a.png ", " b.png", "b.png", " c.png")])
+    files = [record.file for record in run.manifest.records]
+    assert files == ["a.png", " b.png", "b.png", " c.png"]
 
 
 def test_images_without_patients_and_patients_in_two_parts_are_counted(tmp_path):
@@ -330,6 +345,45 @@ def test_values_at_a_threshold_are_those_of_the_probabilities_that_were_written(
         odds = np.array(curve.thresholds) / (1 - np.array(curve.thresholds))
         net = (treated & ill[:, None]).mean(0) - odds * (treated & ~ill[:, None]).mean(0)
         np.testing.assert_allclose(curve.net_benefit, net, atol=1e-6)
+
+
+def table_of_three(rng, decimals, prefix=""):
+    """Return columns of 300 images, their classes, and their probabilities as they were written."""
+    targets = rng.integers(0, 3, 300)
+    far = 20.0 if decimals is None else 8.0  # digits that are not rounded reach far below 1e-16
+    logits = far * (rng.normal(size=(300, 3)) + np.eye(3)[targets])
+    shares = softmax(logits) if decimals is None else np.round(softmax(logits), decimals)
+    columns = {f"prob:{name}": shares[:, k] for k, name in enumerate(CLASSES)}
+    files = [f"{prefix}{image}.png" for image in range(300)]
+    return {"file": files, "label": np.array(CLASSES)[targets], **columns}, targets, shares
+
+
+@pytest.mark.parametrize("decimals", [2, 6, 8, None])
+def test_images_are_ranked_by_the_probabilities_of_three_classes_as_they_were_written(
+    tmp_path, rng, decimals
+):
+    columns, targets, shares = table_of_three(rng, decimals)
+    (predictions,) = read_foreign(columns).sets
+    write_predictions(tmp_path / "test.csv", predictions)
+    for stored in (predictions, read_predictions(tmp_path / "test.csv")):
+        values = evaluate_sets("theirs", [stored], Method(draws=100)).sets["test"]
+        for k, name in enumerate(CLASSES):
+            positive, of_class = targets == k, values.classes[name]
+            for measured, metric in (
+                (of_class.roc_auc, roc_auc_score),
+                (of_class.pr_auc, average_precision_score),
+            ):
+                assert measured.value == pytest.approx(metric(positive, shares[:, k]), abs=1e-12)
+
+
+def test_pooled_tables_are_ranked_by_the_probabilities_as_they_were_written(rng):
+    tables = [table_of_three(rng, 2, prefix=prefix) for prefix in ("a", "b")]
+    runs = {f"{number}": read_foreign(columns).sets for number, (columns, *_) in enumerate(tables)}
+    pooled = compare_or_pool(runs, Method(draws=100)).pooled
+    targets, shares = (np.concatenate(arrays) for arrays in list(zip(*tables, strict=True))[1:])
+    for k, name in enumerate(CLASSES):
+        expected = roc_auc_score(targets == k, shares[:, k])
+        assert pooled.classes[name].roc_auc.value == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("by", ["mean", "max"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cxr_models.evaluation.calibration import softmax
-from cxr_models.evaluation.prediction_tables import read_origin
+from cxr_models.evaluation.prediction_tables import Origin, read_origin
 from cxr_models.evaluation.predictions import (
     Predictions,
     read_predictions,
@@ -98,6 +98,16 @@ def test_a_changed_table_is_refused(rng, tmp_path, change, sentence):
     write_predictions(path, make_predictions(rng))
     path.write_text(change(path.read_text()))
     with pytest.raises(ValueError, match=sentence):
+        read_predictions(path)
+
+
+def test_a_changed_table_of_another_model_is_to_be_made_of_the_model_s_table_again(rng, tmp_path):
+    path = tmp_path / "p.csv"
+    foreign = Origin(weights_sha256="", config_sha256="", records_sha256="r", inputs="i")
+    write_predictions(path, dataclasses.replace(make_predictions(rng), origin=foreign))
+    path.write_text(path.read_text() + "x")
+    with pytest.raises(ValueError, match=r"since\. Evaluate the model's table again, into a new fol"
+                       "der: cxr-models evaluate-predictions TABLE --out DIR"):  # fmt: skip
         read_predictions(path)
 
 

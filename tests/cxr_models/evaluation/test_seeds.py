@@ -25,7 +25,6 @@ from cxr_models.evaluation.metrics import ImageStatistics, Outcomes
 from cxr_models.evaluation.seeds import (
     groups_by_seed,
     over_seeds,
-    spread_of_findings,
     spread_over_seeds,
 )
 from cxr_models.evaluation.several_runs import several_runs
@@ -152,7 +151,7 @@ def test_values_of_findings_over_seeds_are_those_of_each_run_over_known_labels(r
     runs["b"][1] = reordered(runs["b"][1], order)
     evaluations = {name: evaluate_findings(name, own, METHOD) for name, own in runs.items()}
     seeds = {"a": 0, "b": 1, "c": 7}
-    test, clinic = spread_of_findings(runs, evaluations, seeds, METHOD)
+    test, clinic = spread_over_seeds(runs, evaluations, seeds, METHOD)
     assert (test.set, test.images, test.patients, test.seeds) == ("test", 300, 150, seeds)
     assert (test.over, clinic.over) == (FINDINGS[:2], FINDINGS)
     assert test.values["roc_auc/Hernia"].reason == "undefined on this set"

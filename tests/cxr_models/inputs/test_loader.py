@@ -34,7 +34,8 @@ def test_study_order_resizes_then_enhances(paths):
 
 def test_an_image_that_the_settings_do_not_fit_is_named(paths):
     config = dataclasses.replace(CONFIG, enhance=cxr_enhance.EnhanceParams(bits=12))
-    with pytest.raises(ValueError, match=r"`bits` must be .*; got 12\..* File: '.*0\.png'\.$"):
+    with pytest.raises(ValueError, match=r"`bits` must be .*; got 12\..* Options are settings of "
+                       r"the run \(data\.enhance\)\. File: '.*0\.png'\.$"):  # fmt: skip
         ImageLoader(config).load(paths[0])
 
 
