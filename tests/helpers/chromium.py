@@ -6,6 +6,7 @@ import json
 import os
 import select
 import shutil
+import sys
 
 from tests.helpers.fresh_process import DISCARD, started_program
 
@@ -21,6 +22,17 @@ _OPTIONS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+
+# Python that makes two pipes the browser's 3, which it reads, and 4, which it writes to. A function
+# between fork and exec would do the same, but JAX warns of forks.
+_WITH_PIPES = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 5) for number in sys.argv[1:3]]
+for number, end in enumerate(ends, start=3):
+    os.dup2(end, number)
+    os.close(end)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 # JavaScript that returns, for every element with its own text, the contrast of the text to the
 # background.
@@ -133,14 +145,10 @@ def new_tab(profile):
     to_browser, ours_out = os.pipe()
     ours_in, from_browser = os.pipe()
 
-    def ends():  # the browser reads from 3 and writes to 4
-        first, second = os.dup(to_browser), os.dup(from_browser)
-        os.dup2(first, 3)
-        os.dup2(second, 4)
-
-    command = [PROGRAM, *_OPTIONS, f"--user-data-dir={profile}"]
-    pipes = {"stdout": DISCARD, "stderr": DISCARD, "preexec_fn": ends, "close_fds": False}
-    with started_program(*command, **pipes):
+    ends = (to_browser, from_browser)
+    browser = [PROGRAM, *_OPTIONS, f"--user-data-dir={profile}"]
+    command = [sys.executable, "-c", _WITH_PIPES, *map(str, ends), *browser]
+    with started_program(*command, stdout=DISCARD, stderr=DISCARD, pass_fds=ends):
         os.close(to_browser)
         os.close(from_browser)
         tab = Tab(ours_in, ours_out)
