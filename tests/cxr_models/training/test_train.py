@@ -30,7 +30,7 @@ from cxr_models.training.train import phases_of, train
 from tests.helpers.fresh_process import run_code
 from tests.helpers.random_states import draws_around
 from tests.helpers.runs import write_small_split
-from tests.helpers.tiny_backbone import tiny_application, tiny_config
+from tests.helpers.tiny_backbone import application_with_block, tiny_application, tiny_config
 from tests.helpers.trained import assert_best_weights_are_kept, trained_model
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -459,6 +459,28 @@ def test_layers_without_names_have_the_same_states_whatever_was_built_before(
     other = trained_model(small_split, config, tmp_path / "other")
     for expected, got in zip(first.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(expected, got)
+
+
+def test_random_layers_inside_of_layers_draw_in_a_resumed_run_as_in_one_that_was_not_stopped(
+    small_split, tmp_path, monkeypatch, stopped_after
+):
+    monkeypatch.setattr(keras.applications, "NASNetMobile", application_with_block)
+    config = tiny_config(epochs_head=0, epochs_fine_tune=2, learning_rate_fine_tune=0.05)
+    train(small_split, config, tmp_path / "undisturbed")
+    stopped_after(small_split, config, tmp_path / "run")
+    train(small_split, config, tmp_path / "run")
+    last = "backup/1-00002.weights.h5"  # the best weights may be those of the first epoch
+    assert_same_weights(tmp_path / "undisturbed" / last, tmp_path / "run" / last)
+
+
+def test_every_random_layer_draws_otherwise_than_the_others_and_than_in_another_epoch():
+    model = application_with_block(include_top=False, weights=None, input_shape=(32, 40, 3))
+    block = model.layers[-1]
+    states = []
+    for key in ("0/head/0", "0/head/1"):
+        epoch_callback.set_random_states(model, key)
+        states += [int(layer.seed_generator.state[0]) for layer in block.random.layers]
+    assert len({*states}) == 4
 
 
 def test_dicom_files_train_as_the_same_pixels_in_png_do(small_split, tmp_path):
