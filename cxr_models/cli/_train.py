@@ -17,7 +17,6 @@ from cxr_models.records.splits import read_split
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training.checks import check_given_epochs, check_run
 from cxr_models.training.schedule import best_epochs, monitor_of
-from cxr_models.training.train_run import train_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -91,6 +90,8 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
     with _console.errors_exit_with(_console.FAILED), _says_how_to_go_on(split, folder, display):
         devices = load_framework("tensorboard", "matplotlib")
         display.say(f"running on {', '.join(devices) or 'the CPU'}")
+        from cxr_models.training.train import train as train_run
+
         train_run(checked_split, config, out, say=display.say, watch=display.watch)
         history = folder.read_history()
         if history:

@@ -121,7 +121,7 @@ def train(
         check_given_epochs(config, settings)
     check_run(divided, settings, out)
     from cxr_models.training.own_parts import OwnParts
-    from cxr_models.training.train_run import train_run
+    from cxr_models.training.train import train as train_run
 
     own = OwnParts(callbacks=tuple(callbacks), optimizer=optimizer, loss=loss)
     used = None if devices is None else items_of(devices)

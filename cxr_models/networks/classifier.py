@@ -149,7 +149,7 @@ def _build(config: RunConfig, num_classes: int, steps_per_epoch: int) -> keras.M
     inputs = layers.Input((height, width, config.data.channels), dtype="uint8", name="image")
     backbone = builder.build_on(_front(inputs, config, builder), inputs)
     if pretrained:
-        backbone = keras.models.clone_model(backbone, clone_function=_with_fixed_statistics)
+        fix_statistics(backbone)
     else:
         set_momentum(backbone, momentum_for(steps_per_epoch))
     outputs = add_head(backbone.output, config, num_classes)
@@ -217,10 +217,22 @@ def momentum_for(steps_per_epoch: int) -> float:
 
 
 def set_momentum(model: keras.Model, momentum: float) -> None:
-    """Set the momentum of every batch normalization layer of `model`."""
-    for layer in model.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = momentum
+    """Set the momentum of every batch normalization of `model`."""
+    for layer in _batch_normalizations(model):
+        layer.momentum = momentum
+
+
+def fix_statistics(model: keras.Model) -> None:
+    """Make every batch normalization of `model` an instance of `BatchNormalization`."""
+    for layer in _batch_normalizations(model):
+        layer.__class__ = BatchNormalization  # a copy could not replace a layer inside of a layer
+
+
+def _batch_normalizations(model: keras.Model) -> list[Any]:
+    """Return the batch normalizations among the layers of `model`, and inside of its layers."""
+    # Keras has no public function for the layers inside of layers.
+    nested = model._flatten_layers()
+    return [layer for layer in nested if isinstance(layer, layers.BatchNormalization)]
 
 
 def _front(images: Any, config: RunConfig, builder: Backbone) -> Any:
@@ -236,10 +248,3 @@ def _front(images: Any, config: RunConfig, builder: Backbone) -> Any:
         # The study divides images by 255 without enhancement, and does not scale enhanced images.
         return x if config.data.enhance is not None else layers.Rescaling(1 / 255)(x)
     return builder.preprocessed(x)
-
-
-def _with_fixed_statistics(layer: Any) -> Any:
-    kind = type(layer)
-    if isinstance(layer, layers.BatchNormalization):
-        kind = BatchNormalization
-    return kind.from_config(layer.get_config())

@@ -117,15 +117,16 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def set_random_states(model: keras.Model, key: str) -> None:
-    """Set the random state of every layer that has a `seed_generator` or a `generator`.
+    """Set the random state of every layer, and of the layers inside of it.
 
     The state is computed from `key` and the place of the layer, counted from the output, so that
     the head alone has the states of the head of a whole classifier. The name would not do, because
     Keras numbers layers without a name by how many such layers the process has made.
     """
     for place, layer in enumerate(reversed(model.layers)):
-        for name in ("seed_generator", "generator"):
-            generator = getattr(layer, name, None)
-            if isinstance(generator, keras.random.SeedGenerator):
-                state = zlib.crc32(f"{key}/{place}".encode())
-                generator.state.assign(np.array([state & 0x7FFFFFFF, 0]))
+        # The variables of a layer that are no weights are random states, also of layers inside.
+        weights = {id(weight) for weight in layer.weights}
+        states = [variable for variable in layer.variables if id(variable) not in weights]
+        for number, state in enumerate(states):
+            text = f"{key}/{place}/{number}" if number else f"{key}/{place}"
+            state.assign(np.array([zlib.crc32(text.encode()) & 0x7FFFFFFF, 0]))

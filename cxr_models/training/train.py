@@ -26,11 +26,10 @@ from cxr_models.inputs.pipeline import (
 )
 from cxr_models.inputs.targets import targets_of
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
-from cxr_models.networks.load import load_classifier
 from cxr_models.networks.own_network import features_of_sample
 from cxr_models.records.splits import lacking_labels
 from cxr_models.runs.facts import EpochRow, RunFacts
-from cxr_models.runs.finished import FinishedRun, class_names_of, file_sha256, keep_split
+from cxr_models.runs.finished import class_names_of, file_sha256, keep_split
 from cxr_models.runs.folder import RunFolder
 from cxr_models.runs.warm_start import check_warm_start
 from cxr_models.training.cached_features import FeatureExtractor, feature_batches, head_model
@@ -42,6 +41,7 @@ from cxr_models.training.computation import (
     policy_of,
     sharing_batches,
 )
+from cxr_models.training.curves import write_curves
 from cxr_models.training.epoch_callback import EpochCallback
 from cxr_models.training.findings import lines_on_findings, weights_of_positives
 from cxr_models.training.objective import loss_of, metrics_of
@@ -102,10 +102,11 @@ def train(
     devices: Sequence[str] | None = None,
     say: Callable[[str], object] | None = None,
     watch: Callable[[StepReport], object] | None = None,
-) -> keras.Model:
-    """Train a classifier, or resume an interrupted start of the same run.
+) -> RunFolder:
+    """Train a run up to its end, or resume an interrupted start of it, and draw its curves.
 
-    A run that has ended is loaded and neither trained nor changed.
+    A run that has ended is not trained again: its weights may have been evaluated, so they never
+    change.
 
     Parameters
     ----------
@@ -128,11 +129,11 @@ def train(
 
     Returns
     -------
-    keras.Model
-        Classifier with the weights of the best epoch of all phases. The best epoch has the highest
-        validation accuracy, or for ``multilabel`` the lowest validation loss; of two equal phases,
-        the later one counts. The file ``best.weights.h5`` in the folder has the same weights, and
-        ``run.json`` has the phase and the epoch.
+    RunFolder
+        Folder of the run. Its file ``best.weights.h5`` has the weights of the best epoch of all
+        phases: the epoch with the highest validation accuracy, or for ``multilabel`` with the
+        lowest validation loss; of two equal phases, the later one counts. ``run.json`` has the
+        phase and the epoch.
 
     Raises
     ------
@@ -143,25 +144,37 @@ def train(
         If a part is empty, an image cannot be decoded, or settings do not fit together. If the
         folder is that of another run, or of a run with another optimizer or loss. If the weights
         come from a run that has seen images of val or test.
+    ImportError
+        If matplotlib is not installed.
     OSError
         If files cannot be read or written, or weights cannot be downloaded.
     """
-    folder = RunFolder(path=Path(out))
+    folder, own = RunFolder(path=Path(out)), own or OwnParts()
+    check_run(split, config, out)
+    own.check_resumed(folder, config.training.learning_rate_head)
+    has_ended = folder.best_weights.is_file()
+    if not has_ended:
+        _train_to_the_end(split, config, folder, own, devices, _Shown(say, watch))
+    elif say is not None:
+        say("this run has ended and is not trained again")
+    history = folder.read_history()
+    if history and not (has_ended and folder.curves_file.exists()):
+        write_curves(folder.curves_file, history)
+    return folder
+
+
+def _train_to_the_end(
+    split: Split,
+    config: RunConfig,
+    folder: RunFolder,
+    own: OwnParts,
+    devices: Sequence[str] | None,
+    shown: _Shown,
+) -> None:
+    """Train all phases, and save the weights of the best epoch as the last file of the run."""
+    say = shown.say
     names = split.class_names()
     stored_config = with_absolute_weights(config)
-    check_run(split, config, out)
-    own = own or OwnParts()
-    own.check_resumed(folder, config.training.learning_rate_head)
-    if folder.best_weights.is_file():  # they may have been evaluated, so they must not change
-        return load_classifier(
-            FinishedRun(
-                folder=folder,
-                config=config,
-                labels=names,
-                split=split,
-                weights_sha256=file_sha256(folder.best_weights),
-            )
-        )
     parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
     facts = _facts(split, stored_config, names, own)
     policy = policy_of(config.training)
@@ -212,7 +225,6 @@ def train(
                 resumed = backup if backup is not None and number == backup[1] else None
                 done = resumed[2] if resumed else 0
                 history = [row for row in history if row.phase != phase.name or row.epoch < done]
-                shown = _Shown(say, watch)
                 _run_phase(
                     model, phase, number, parts, config, folder, history, resumed, shown, own
                 )
@@ -226,7 +238,6 @@ def train(
             if all(map(math.isfinite, features)):  # they are not finite if the training diverged
                 folder.write_features(features)
         folder.save_weights(model, folder.best_weights)  # the last file: the run has ended
-    return model
 
 
 def _check_same_weights(folder: RunFolder, begun: RunFacts, now: RunFacts) -> None:

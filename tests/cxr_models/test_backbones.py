@@ -96,12 +96,12 @@ def config_of(name, **settings):
 def test_a_small_network_is_trained_loaded_and_exported_with_its_preprocessing(tmp_path, rng):
     from cxr_models.inference.calibrated_run import read_served_run
     from cxr_models.inference.export import export
-    from cxr_models.training.train import train
     from tests.helpers.runs import write_small_split
+    from tests.helpers.trained import trained_model
 
     register_backbone("small", small, blue_first_about_a_half)
     split = write_small_split(tmp_path / "images")
-    model = train(split, config_of("small", **{"data.enhance": None}), tmp_path / "run")
+    model = trained_model(split, config_of("small", **{"data.enhance": None}), tmp_path / "run")
     images = rng.integers(0, 256, (3, 32, 40, 3), dtype=np.uint8)
     # By hand: the layers one after the other on what the images are by NumPy.
     x = images[..., ::-1].astype(np.float32) / 255 - np.float32([0.5, 0.4, 0.3])

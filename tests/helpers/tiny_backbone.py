@@ -25,6 +25,29 @@ def tiny_application(*, include_top, weights, input_shape=None, input_tensor=Non
     return model
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Block(keras.layers.Layer):
+    """A layer that holds layers: batch normalization, dropout and noise."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.norm = keras.layers.BatchNormalization(momentum=0.9997)
+        self.random = keras.Sequential([keras.layers.Dropout(0.3), keras.layers.GaussianNoise(0.3)])
+
+    def build(self, shape):
+        self.norm.build(shape)
+        self.random.build(shape)
+
+    def call(self, x, training=None):
+        return self.random(self.norm(x, training=training), training=training)
+
+
+def application_with_block(**options):
+    """Build the tiny network with a `Block` at its end; its name is by a number of the process."""
+    network = tiny_application(**options)
+    return keras.Model(network.input, Block()(network.output))
+
+
 def tiny_config(**training):
     return RunConfig(
         data=DataConfig(image_size=(32, 40), deterministic=True),

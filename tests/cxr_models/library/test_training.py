@@ -11,11 +11,11 @@ import keras
 import cxr_models as cxm
 from cxr_models import backbones
 from cxr_models.records.splits import records_hash
-from cxr_models.training.train import train as train_model
 from tests.cxr_models.test_backbones import blue_first_about_a_half, small
 from tests.helpers.radiographs import write_class_folders
 from tests.helpers.runs import write_small_split
 from tests.helpers.tiny_backbone import tiny_config
+from tests.helpers.trained import trained_model
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -35,7 +35,7 @@ def split(tmp_path):
 def test_a_run_is_the_one_that_the_training_gives(split, tmp_path):
     said = []
     run = cxm.train(split, out=tmp_path / "run", config=CONFIG, say=said.append)
-    model = train_model(split, CONFIG, tmp_path / "other")
+    model = trained_model(split, CONFIG, tmp_path / "other")
     for expected, got in zip(model.get_weights(), run.model.get_weights(), strict=True):
         np.testing.assert_array_equal(expected, got)
     assert [row.phase for row in run.history] == ["head", "fine_tune"]

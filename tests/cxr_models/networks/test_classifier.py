@@ -17,7 +17,12 @@ from cxr_models.networks.classifier import (
     set_backbone_trainable,
 )
 from tests.helpers.random_states import draws_around
-from tests.helpers.tiny_backbone import tiny_application, tiny_config
+from tests.helpers.tiny_backbone import (
+    Block,
+    application_with_block,
+    tiny_application,
+    tiny_config,
+)
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -58,6 +63,21 @@ def test_from_scratch_statistics_move_with_a_momentum_fit_to_the_epoch(images):
     before = np.array(norm.get_weights()[2])
     fit(model, images)
     assert not np.array_equal(before, norm.get_weights()[2])
+
+
+def test_batch_normalization_inside_of_a_layer_is_treated_like_any_other(images, monkeypatch):
+    monkeypatch.setattr(keras.applications, "NASNetMobile", application_with_block)
+    for weights, moves in (("imagenet", False), ("none", True)):
+        config = model_config(tiny_config(), weights=weights)
+        model = build_classifier(config, 3, steps_per_epoch=100)
+        norm = next(layer for layer in model.layers if isinstance(layer, Block)).norm
+        scale, _, *before = norm.get_weights()
+        fit(model, images)
+        trained_scale, _, *after = norm.get_weights()
+        for old, new in zip(before, after, strict=True):
+            assert np.array_equal(old, new) != moves
+        assert not np.array_equal(scale, trained_scale)
+        assert moves == (norm.momentum == 0.95)
 
 
 def test_momentum_stays_from_09_to_099():

@@ -10,13 +10,13 @@ import keras
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.training.train import train
 from tests.helpers.tiny_backbone import tiny_config
-from tests.helpers.trained import assert_best_weights_are_kept
+from tests.helpers.trained import assert_best_weights_are_kept, trained_model
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
 
 def validation_predictions(split, config, out):
-    model = train(split, config, out)
+    model = trained_model(split, config, out)
     images = ImageLoader(config.data)(split.select("val").paths())
     return model.predict(images, verbose=0)
 

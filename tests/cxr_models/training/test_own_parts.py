@@ -17,6 +17,7 @@ from cxr_models.training.own_parts import OwnParts
 from cxr_models.training.train import train
 from tests.helpers.findings import multilabel, write_findings_split
 from tests.helpers.tiny_backbone import tiny_config
+from tests.helpers.trained import trained_model
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -41,10 +42,12 @@ def test_an_optimizer_is_made_of_the_learning_rate_of_each_phase(small_split, tm
         return keras.optimizers.SGD(rate, momentum=0.9)
 
     config = tiny_config(**ONE_AND_ONE, learning_rate_head=0.02, learning_rate_fine_tune=0.003)
-    model = train(small_split, config, tmp_path / "run", own=OwnParts(optimizer=momentum))
+    seen = keras.callbacks.Callback()  # Keras gives it the model
+    own = OwnParts(callbacks=(seen,), optimizer=momentum)
+    train(small_split, config, tmp_path / "run", own=own)
     assert {*asked} == {0.02, 0.003}
     assert rates(tmp_path / "run") == pytest.approx([0.02, 0.003])
-    assert type(model.optimizer) is keras.optimizers.SGD
+    assert type(seen.model.optimizer) is keras.optimizers.SGD
     facts = RunFolder(path=tmp_path / "run").read_facts()
     assert facts.optimizer.startswith("SGD {")
     assert json.loads(facts.optimizer.removeprefix("SGD "))["momentum"] == 0.9
@@ -70,7 +73,7 @@ def test_one_step_of_plain_descent_is_the_gradient_of_the_given_loss(small_split
     biases = {}
     for name, loss in {"whole": None, "half": half_of_all}.items():
         own = OwnParts(optimizer=lambda _: keras.optimizers.SGD(1.0), loss=loss)
-        model = train(small_split, config, tmp_path / name, own=own)
+        model = trained_model(small_split, config, tmp_path / name, own=own)
         biases[name] = model.get_layer("probabilities").get_weights()[1]
     assert np.abs(biases["whole"]).max() > 0.01
     np.testing.assert_allclose(biases["half"], biases["whole"] / 2, rtol=1e-5)
@@ -161,7 +164,7 @@ def test_a_run_that_was_stopped_goes_on_with_its_own_optimizer_and_refuses_other
 ):
     config = tiny_config(epochs_head=2, epochs_fine_tune=0)
     own = OwnParts(optimizer=lambda rate: keras.optimizers.SGD(rate, momentum=0.5))
-    whole = train(small_split, config, tmp_path / "whole", own=own)
+    whole = trained_model(small_split, config, tmp_path / "whole", own=own)
     save = RunFolder.save_backup
 
     def stopped(self, model, phase, epochs):
@@ -185,7 +188,7 @@ def test_a_run_that_was_stopped_goes_on_with_its_own_optimizer_and_refuses_other
     other = OwnParts(optimizer=own.optimizer, loss="mean_squared_error")
     with pytest.raises(ValueError, match=r"`loss` must be .* the default; got mean_squared_error"):
         train(small_split, config, run, own=other)
-    model = train(small_split, config, run, own=own)
+    model = trained_model(small_split, config, run, own=own)
     for expected, got in zip(whole.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(expected, got)
     with pytest.raises(ValueError, match="got the default"):

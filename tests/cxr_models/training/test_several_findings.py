@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
+import keras
 from sklearn.metrics import roc_auc_score
 
 from cxr_models.cli import main
@@ -13,10 +14,11 @@ from cxr_models.inputs.loader import ImageLoader
 from cxr_models.inputs.targets import finding_targets
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training.findings import positive_weights
+from cxr_models.training.own_parts import OwnParts
 from cxr_models.training.train import train
 from tests.helpers.findings import FINDINGS, multilabel, truth_of, write_findings_split
 from tests.helpers.tiny_backbone import tiny_config
-from tests.helpers.trained import assert_lowest_loss_is_kept
+from tests.helpers.trained import assert_lowest_loss_is_kept, trained_model
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -33,7 +35,7 @@ def tiny(**training):
 @pytest.mark.parametrize("views", [0, 2], ids=["images", "kept-features"])
 def test_the_epoch_of_the_lowest_loss_of_known_validation_labels_is_kept(split, tmp_path, views):
     config = tiny(cache_features=views, learning_rate_head=0.1, learning_rate_fine_tune=0.02)
-    assert train(split, config, tmp_path / "run").output.shape == (None, 2)
+    assert trained_model(split, config, tmp_path / "run").output.shape == (None, 2)
     assert_lowest_loss_is_kept(tmp_path / "run", split, config)
 
 
@@ -41,7 +43,7 @@ def test_planted_findings_are_learned_though_many_labels_are_hidden(tmp_path):
     split = write_findings_split(tmp_path / "images", 60)
     config = tiny(epochs_head=25, learning_rate_head=0.02, batch_size=16)
     config = config.with_settings([("model.weights", "none"), ("data.rotation", 0)])
-    model = train(split, config, tmp_path / "run")
+    model = trained_model(split, config, tmp_path / "run")
     test = split.select("test")
     shares = model.predict(ImageLoader(config.data)(test.paths()), verbose=0)
     truth = truth_of(test.records)
@@ -53,8 +55,11 @@ def test_positive_weights_reach_the_loss_and_the_history_stays_unweighted(split,
     config = tiny(epochs_head=1, epochs_fine_tune=0, learning_rate_head=0.0)
     weighted = config.with_setting("training.positive_weights", True)
     targets = finding_targets(split.select("train"), FINDINGS)
-    model = train(split, weighted, tmp_path / "weighted")
-    np.testing.assert_allclose(model.loss._positive_weights, positive_weights(targets), rtol=1e-6)
+    seen = keras.callbacks.Callback()  # Keras gives it the model
+    train(split, weighted, tmp_path / "weighted", own=OwnParts(callbacks=(seen,)))
+    np.testing.assert_allclose(
+        seen.model.loss._positive_weights, positive_weights(targets), rtol=1e-6
+    )
     train(split, config, tmp_path / "plain")
     one, other = (RunFolder(path=tmp_path / n).read_history()[0] for n in ("weighted", "plain"))
     assert one.val_loss == pytest.approx(other.val_loss, rel=1e-6)
@@ -62,21 +67,22 @@ def test_positive_weights_reach_the_loss_and_the_history_stays_unweighted(split,
 
 def test_one_finding_is_one_output(split, tmp_path):
     config = tiny(epochs_head=1, epochs_fine_tune=0).with_setting("model.findings", ["Dots"])
-    assert train(split, config, tmp_path / "run").output.shape == (None, 1)
+    assert trained_model(split, config, tmp_path / "run").output.shape == (None, 1)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains(split, tmp_path, precision):
     config = tiny(precision=precision, epochs_head=1, epochs_fine_tune=1)
-    model = train(split, config, tmp_path / "run")
-    assert model.output.dtype == "float32"
+    seen = keras.callbacks.Callback()  # Keras gives it the model
+    train(split, config, tmp_path / "run", own=OwnParts(callbacks=(seen,)))
+    assert seen.model.output.dtype == "float32"
     rows = RunFolder(path=tmp_path / "run").read_history()
     assert np.isfinite([row.loss for row in rows]).all()
 
 
 def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(split, tmp_path, monkeypatch):
     config = tiny(learning_rate_fine_tune=0.01)
-    expected = train(split, config, tmp_path / "undisturbed").get_weights()
+    expected = trained_model(split, config, tmp_path / "undisturbed").get_weights()
     save = RunFolder.save_backup
 
     def stopped(self, model, phase, epochs):
@@ -88,7 +94,7 @@ def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(split, tmp_path
         patch.setattr(RunFolder, "save_backup", stopped)
         with pytest.raises(KeyboardInterrupt):
             train(split, config, tmp_path / "run")
-    resumed = train(split, config, tmp_path / "run").get_weights()
+    resumed = trained_model(split, config, tmp_path / "run").get_weights()
     for one, other in zip(expected, resumed, strict=True):
         np.testing.assert_array_equal(one, other)
     histories = [RunFolder(path=tmp_path / n).read_history() for n in ("undisturbed", "run")]

@@ -16,6 +16,7 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 import h5py
 import keras
 
+import cxr_models as cxm
 from cxr_enhance import read_image
 from cxr_models import Manifest
 from cxr_models.inputs.loader import ImageLoader
@@ -23,12 +24,14 @@ from cxr_models.inputs.targets import targets_of
 from cxr_models.runs.facts import KeptEpoch
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training import computation, epoch_callback
+from cxr_models.training.own_parts import OwnParts
 from cxr_models.training.schedule import PhaseDecision
 from cxr_models.training.train import phases_of, train
 from tests.helpers.fresh_process import run_code
 from tests.helpers.random_states import draws_around
-from tests.helpers.tiny_backbone import tiny_application, tiny_config
-from tests.helpers.trained import assert_best_weights_are_kept
+from tests.helpers.runs import write_small_split
+from tests.helpers.tiny_backbone import application_with_block, tiny_application, tiny_config
+from tests.helpers.trained import assert_best_weights_are_kept, trained_model
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -94,9 +97,9 @@ def test_head_phase_leaves_the_backbone_alone_and_fine_tuning_does_not(small_spl
     from cxr_models.networks.classifier import build_classifier
 
     start = build_classifier(config, 3).get_layer("stem").get_weights()[0]
-    frozen = train(small_split, config, tmp_path / "one").get_layer("stem").get_weights()[0]
+    frozen = trained_model(small_split, config, tmp_path / "one").get_layer("stem").get_weights()[0]
     config = tiny_config(epochs_head=0, epochs_fine_tune=2, learning_rate_fine_tune=0.01)
-    free = train(small_split, config, tmp_path / "two").get_layer("stem").get_weights()[0]
+    free = trained_model(small_split, config, tmp_path / "two").get_layer("stem").get_weights()[0]
     np.testing.assert_array_equal(start, frozen)
     assert not np.array_equal(start, free)
 
@@ -143,8 +146,8 @@ def test_the_best_weights_of_all_phases_are_kept_and_their_phase_is_told(
             patch.setattr(RunFolder, "save_backup", stopped_in_fine_tuning)
             with pytest.raises(KeyboardInterrupt):
                 train(small_split, config, tmp_path / "run")
-    model = train(small_split, config, tmp_path / "run")
-    head = train(
+    model = trained_model(small_split, config, tmp_path / "run")
+    head = trained_model(
         small_split,
         config.with_setting("training.epochs_fine_tune", 0),
         tmp_path / "head alone",
@@ -160,7 +163,6 @@ def test_the_best_weights_of_all_phases_are_kept_and_their_phase_is_told(
 @pytest.mark.usefixtures("fine_tuning_that_loses")
 def test_the_command_says_which_weights_were_kept(tmp_path, capsys):
     from cxr_models.cli import main
-    from tests.helpers.runs import write_small_split
 
     write_small_split(tmp_path)
     (tmp_path / "config.json").write_text(tiny_config().to_json())
@@ -183,15 +185,31 @@ def test_a_run_that_an_earlier_version_ended_keeps_its_weights(small_split, tmp_
     assert_same_weights(run / "phases/fine_tune.weights.h5", run / "best.weights.h5")
 
 
-def test_a_run_that_has_ended_is_not_trained_again(small_split, tmp_path):
-    out = tmp_path / "run"
-    first = train(small_split, tiny_config(), out)
-    history = (out / "history.csv").read_text()
-    second = train(small_split, tiny_config(), out)
-    assert (out / "history.csv").read_text() == history
-    for expected, got in zip(first.get_weights(), second.get_weights(), strict=True):
-        if expected.dtype.kind == "f":
-            np.testing.assert_array_equal(expected, got)
+class StopAtOnce(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = True
+
+
+@pytest.mark.parametrize("backups", ["kept", "removed"])
+def test_a_run_that_has_ended_is_not_trained_again_and_gets_the_curves_that_it_lacks(
+    tmp_path, capsys, backups
+):
+    from cxr_models.cli import main
+
+    split, out, config = write_small_split(tmp_path), tmp_path / "run", tiny_config()
+    (tmp_path / "config.json").write_text(config.to_json())
+    train(split, config, out, own=OwnParts(callbacks=(StopAtOnce(),)))
+    if backups == "removed":
+        shutil.rmtree(out / "backup")
+    (out / "curves.png").unlink()
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    words = ["--config", str(tmp_path / "config.json"), "--out", str(out)]
+    assert main(["train", str(tmp_path / "split.csv"), *words]) == 0
+    assert "this run has ended and is not trained again\n" in capsys.readouterr().out
+    assert (out / "curves.png").is_file()
+    cxm.train(split, out=out, config=config)
+    for path, content in before.items():
+        assert path.read_bytes() == content, path
 
 
 def test_a_folder_of_another_run_is_refused(small_split, tmp_path):
@@ -218,7 +236,7 @@ def test_a_run_whose_files_were_damaged_is_named(small_split, tmp_path, name):
 def test_binary_task_and_class_weights_train(small_split, tmp_path):
     config = tiny_config(epochs_head=1, epochs_fine_tune=1, class_weights=True)
     config = config.with_setting("model.task", "binary")
-    model = train(small_split, config, tmp_path / "run")
+    model = trained_model(small_split, config, tmp_path / "run")
     assert model.output.shape == (None, 1)
     assert_best_weights_are_kept(tmp_path / "run", small_split, config)
 
@@ -349,7 +367,9 @@ def test_an_image_that_cannot_be_read_is_named_in_a_plain_sentence(small_split, 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_and_its_probabilities_are_float32(small_split, tmp_path, precision):
     config = tiny_config(precision=precision, epochs_head=1, epochs_fine_tune=1)
-    model = train(small_split, config, tmp_path / "run")
+    seen = keras.callbacks.Callback()  # Keras gives it the model
+    train(small_split, config, tmp_path / "run", own=OwnParts(callbacks=(seen,)))
+    model = seen.model
     assert model.get_layer("stem").compute_dtype == precision.removeprefix("mixed_")
     assert model.output.dtype == "float32"
     assert all(weight.dtype == "float32" for weight in model.trainable_weights)
@@ -383,11 +403,11 @@ def test_a_run_goes_on_in_the_precision_that_it_began_with_on_a_machine_of_anoth
 ):
     config = tiny_config(epochs_head=2, epochs_fine_tune=0, learning_rate_head=0.05)
     monkeypatch.setattr(computation, "has_gpu", lambda: begun_on_gpu)
-    undisturbed = train(small_split, config, tmp_path / "undisturbed")
+    undisturbed = trained_model(small_split, config, tmp_path / "undisturbed")
     stopped_after(small_split, config, tmp_path / "run")
     monkeypatch.setattr(computation, "has_gpu", lambda: not begun_on_gpu)
     said = []
-    resumed = train(small_split, config, tmp_path / "run", say=said.append)
+    resumed = trained_model(small_split, config, tmp_path / "run", say=said.append)
     here, there = ("mixed_float16", "float32") if begun_on_gpu else ("float32", "mixed_float16")
     assert RunFolder(path=tmp_path / "run").read_facts().precision == here
     assert f"computing in {here}, as the run began; a new run would use {there}" in said
@@ -433,12 +453,34 @@ def test_layers_without_names_have_the_same_states_whatever_was_built_before(
 ):
     monkeypatch.setattr(keras.applications, "NASNetMobile", unnamed_dropout)
     config = tiny_config(epochs_head=2, epochs_fine_tune=0, learning_rate_head=0.05)
-    first = train(small_split, config, tmp_path / "first")
+    first = trained_model(small_split, config, tmp_path / "first")
     keras.layers.Dropout(0.5)  # takes a number
     stopped_after(small_split, config, tmp_path / "other")
-    other = train(small_split, config, tmp_path / "other")
+    other = trained_model(small_split, config, tmp_path / "other")
     for expected, got in zip(first.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(expected, got)
+
+
+def test_random_layers_inside_of_layers_draw_in_a_resumed_run_as_in_one_that_was_not_stopped(
+    small_split, tmp_path, monkeypatch, stopped_after
+):
+    monkeypatch.setattr(keras.applications, "NASNetMobile", application_with_block)
+    config = tiny_config(epochs_head=0, epochs_fine_tune=2, learning_rate_fine_tune=0.05)
+    train(small_split, config, tmp_path / "undisturbed")
+    stopped_after(small_split, config, tmp_path / "run")
+    train(small_split, config, tmp_path / "run")
+    last = "backup/1-00002.weights.h5"  # the best weights may be those of the first epoch
+    assert_same_weights(tmp_path / "undisturbed" / last, tmp_path / "run" / last)
+
+
+def test_every_random_layer_draws_otherwise_than_the_others_and_than_in_another_epoch():
+    model = application_with_block(include_top=False, weights=None, input_shape=(32, 40, 3))
+    block = model.layers[-1]
+    states = []
+    for key in ("0/head/0", "0/head/1"):
+        epoch_callback.set_random_states(model, key)
+        states += [int(layer.seed_generator.state[0]) for layer in block.random.layers]
+    assert len({*states}) == 4
 
 
 def test_dicom_files_train_as_the_same_pixels_in_png_do(small_split, tmp_path):
@@ -493,7 +535,7 @@ def test_training_does_not_depend_on_how_long_images_take_to_read(
             return read(self, paths)
 
         monkeypatch.setattr(ImageLoader, "__call__", some_late)
-        return train(small_split, config, tmp_path / name).get_weights()
+        return trained_model(small_split, config, tmp_path / name).get_weights()
 
     undisturbed = train_with_late_reads("undisturbed", ())
     for name, late in (("even", (0,)), ("odd", (1,))):
@@ -549,7 +591,7 @@ def test_weights_of_classes_reach_the_loss(small_split, tmp_path, monkeypatch):
     config = dataclasses.replace(
         config, data=dataclasses.replace(config.data, flip=False, rotation=0.0)
     )
-    model = train(split, config, tmp_path / "run")  # at a rate of 0: the loss of the start
+    model = trained_model(split, config, tmp_path / "run")  # at a rate of 0: the loss of the start
     part = split.select("train")
     targets = targets_of(part, split.class_names(), config.model)
     probabilities = model.predict(ImageLoader(config.data)(part.paths()), verbose=0)
