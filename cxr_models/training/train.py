@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import cxr_enhance
@@ -209,6 +210,7 @@ def _train_to_the_end(
             say(f"building the network: {config.model.backbone}, weights {config.model.weights}")
         outputs = len(class_names_of(config, names))
         model = build_classifier(config, outputs, steps_per_epoch=steps)
+        _check_loss(own, model, parts["train"].targets)
         # All settings are checked by now, so that a refused run leaves no folder.
         folder.begin(stored_config, facts)
         with folder.training():
@@ -269,6 +271,24 @@ def _check_epochs(
             f"backup holds; got {epochs} in {str(folder.history_file)!r}. Put the file back, or "
             "name a new folder."
         )
+
+
+def _check_loss(own: OwnParts, model: keras.Model, targets: Targets) -> None:
+    """Raise ValueError if the loss of the caller does not take targets and outputs of the model."""
+    if own.loss is None:
+        return
+    outputs = model.output.shape[-1]
+    count = outputs + 1  # with equal sizes, a loss could take images for classes
+    some = np.resize(targets, (count, *targets.shape[1:])).astype(np.float32)
+    model.compile(loss=own.loss)
+    try:
+        model.compute_loss(y=some, y_pred=np.full((count, outputs), 1 / outputs, np.float32))
+    except (TypeError, ValueError, tf.errors.OpError) as error:
+        reason = textwrap.shorten(str(error), 200, placeholder=" ...").rstrip(".")
+        raise ValueError(
+            f"`loss` must take targets of shape {some.shape} and probabilities of shape "
+            f"{(count, outputs)}, for {count} images; got an error for them: {reason}."
+        ) from error
 
 
 def _check_same_weights(folder: RunFolder, begun: RunFacts, now: RunFacts) -> None:
