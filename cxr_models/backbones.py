@@ -110,8 +110,7 @@ def register_backbone(
         ``build(weights=None, input_tensor=x)`` returns a `keras.Model` whose input is the
         `keras.Input` from which `x` was computed, and whose output is features of shape
         (N, H, W, C). ``build(weights=..., input_shape=(H, W, 3))`` returns the network with its own
-        input; its weights are None or ``"imagenet"``. The network contains no nested models and no
-        dense layers.
+        input; its weights are None or ``"imagenet"``. The network contains no nested models.
     preprocess : callable
         Function that converts RGB values 0..255, floats of shape (N, H, W, 3), to the input that
         `build` expects. It is called once with a symbolic tensor and becomes part of the model and

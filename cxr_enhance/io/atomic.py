@@ -173,7 +173,8 @@ def _name_output(error: OSError, temporary: str, path: str) -> None:
     Users do not know the temporary name, and the error about a full disk has no file name.
     """
     if error.errno is not None and error.filename in (None, temporary, Path(temporary)):
-        error.filename, error.filename2 = path, None
+        error.filename = path
+        del error.filename2  # None would be shown as a second name
 
 
 def _remove(path: Path) -> None:

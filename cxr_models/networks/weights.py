@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import textwrap
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,9 +107,11 @@ def _filled(bare: keras.Model, path: Path, builder: Backbone) -> Any:
     with _naming_the_file(path, builder):
         check_confined(path)
         stored = stored_shapes(path)
-    top = [shapes for shapes in stored if _is_dense(shapes)]
-    layer_count = len(_with_weights(bare))
-    _check_count(len(stored) - len(top), layer_count, str(path), builder)
+    of_backbone = [_kind(layer)[1] for layer in _with_weights(bare)]
+    # A backbone may have dense layers, too. The order of the arrays of a layer differs in a file.
+    others = Counter(map(_in_any_order, stored)) - Counter(map(_in_any_order, of_backbone))
+    top = [list(shapes) for shapes in others.elements() if _is_dense(list(shapes))]
+    _check_count(len(stored) - len(top), len(of_backbone), str(path), builder)
     source, width = bare, bare.output.shape[-1]
     if top:
         kernel = top[0][0]
@@ -148,8 +151,10 @@ def _copy_in_order(
     source: keras.Model, model: keras.Model, weights: str, builder: Backbone
 ) -> None:
     """Copy the backbone weights of `source` to `model`, and the head if its shapes are equal."""
-    source_layers, top = _split(source)
-    target_layers, head = _split(model)
+    *target_layers, head = _with_weights(model)
+    source_layers = _with_weights(source)
+    top = [layer for layer in source_layers[len(target_layers) :] if _is_dense(_kind(layer)[1])]
+    source_layers = source_layers[: len(source_layers) - len(top)]
     _check_count(len(source_layers), len(target_layers), weights, builder)
     for number, (source_layer, target_layer) in enumerate(
         zip(source_layers, target_layers, strict=True), 1
@@ -160,10 +165,8 @@ def _copy_in_order(
                 f"{len(target_layers)} with weights of {builder.title}; got "
                 f"{_described(source_layer)} in {weights!r}. {_CURE}"
             )
-    if [_kind(source_layer) for source_layer in top] == [
-        _kind(target_layer) for target_layer in head
-    ]:
-        source_layers, target_layers = source_layers + top, target_layers + head
+    if [_kind(layer) for layer in top] == [_kind(head)]:
+        source_layers, target_layers = [*source_layers, *top], [*target_layers, head]
     for source_layer, target_layer in zip(source_layers, target_layers, strict=True):
         target_layer.set_weights(source_layer.get_weights())
 
@@ -176,20 +179,18 @@ def _check_count(count: int, expected: int, weights: str, builder: Backbone) -> 
         )
 
 
-def _split(model: keras.Model) -> tuple[list[Any], list[Any]]:
-    """Return the backbone layers with weights, and the dense layers, each in model order."""
-    layers = _with_weights(model)
-    dense = [layer for layer in layers if _is_dense(_kind(layer)[1])]
-    return [layer for layer in layers if layer not in dense], dense
-
-
 def _with_weights(model: keras.Model) -> list[Any]:
     return [layer for layer in model.layers if layer.weights]
 
 
 def _is_dense(shapes: Shapes) -> bool:
-    """Return whether a layer is dense, by the rank of its kernel; backbones have no dense layer."""
+    """Return whether a layer is dense, by the rank of its kernel."""
     return len(shapes[0]) == 2
+
+
+def _in_any_order(shapes: Shapes) -> tuple[tuple[int, ...], ...]:
+    """Return shapes in an order of their own, with kernels first."""
+    return tuple(sorted(shapes, key=lambda shape: (-len(shape), shape)))
 
 
 def _kind(layer: Any) -> tuple[str, Shapes]:

@@ -47,7 +47,9 @@ def check_confined(weights: str | os.PathLike[str]) -> None:
 
 
 def stored_shapes(weights: str | os.PathLike[str]) -> list[Shapes]:
-    """Return the shapes of the arrays of every layer with arrays, in no particular order.
+    """Return the shapes of the arrays of every layer with arrays, both in no particular order.
+
+    The arrays of a layer include those of layers inside of it.
 
     Parameters
     ----------
@@ -70,7 +72,7 @@ def stored_shapes(weights: str | os.PathLike[str]) -> list[Shapes]:
         if str(weights).endswith(".weights.h5"):
             layers = _groups(file.get("layers"))
             layers = layers or _groups(file.get("_layer_checkpoint_dependencies"))  # Keras 2.13
-            stored = [_shapes(layer.get("vars")) for layer in layers]
+            stored = [_shapes_below(layer) for layer in layers]
         else:
             layers = _groups(file.get("model_weights", file))  # the group exists in whole models
             stored = [
@@ -94,6 +96,9 @@ def _groups(group: Any) -> list[h5py.Group]:
     return [member for member in members if isinstance(member, h5py.Group)]
 
 
-def _shapes(group: Any) -> Shapes:
-    members = group.values() if isinstance(group, h5py.Group) else ()
-    return [member.shape for member in members if isinstance(member, h5py.Dataset)]
+def _shapes_below(group: h5py.Group) -> Shapes:
+    shapes: Shapes = []
+    group.visititems(
+        lambda _, item: shapes.append(item.shape) if isinstance(item, h5py.Dataset) else None
+    )
+    return shapes

@@ -5,23 +5,26 @@ Files are written atomically, so that a run that was killed at any moment can be
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
 import json
+import os
 import re
 import reprlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr_enhance.io.atomic import replace_atomically, write_content_atomically
+from cxr_enhance.io.atomic import is_temporary, replace_atomically, write_content_atomically
 from cxr_models._typed_json import converted, from_json, read_object, to_json
 from cxr_models.config import RunConfig, with_absolute_weights, with_named_weights
 from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _PHASES, _BACKUP = "phases", "backup"  # folders of weights
 HISTORY_COLUMNS = tuple(field.name for field in dataclasses.fields(EpochRow))
@@ -191,7 +194,9 @@ class RunFolder:
             ) from error
         has_settings = _are_equal(earlier, config) or _are_equal_by_content(earlier, config, facts)
         if not has_settings or facts.split_sha256 != split_sha256:
-            what = "another split" if has_settings else "other settings"
+            what = "another split"
+            if not has_settings:
+                what = f"other settings: {_differences(earlier, config)}"
             raise ValueError(
                 f"`--out` must be a new folder, or that of the same run to resume it; got "
                 f"{str(self.path)!r}, whose run has {what}."
@@ -209,14 +214,41 @@ class RunFolder:
         The errors are those of `check`.
         """
         self.check(config, facts.split_sha256)
-        if self.facts_file.exists():
-            return
-        self.path.mkdir(parents=True, exist_ok=True)
-        # This file is written first, because it makes the folder the folder of a run.
-        write_content_atomically(self.config_file, config.to_json())
-        (self.path / _PHASES).mkdir(exist_ok=True)
-        (self.path / _BACKUP).mkdir(exist_ok=True)
-        write_content_atomically(self.facts_file, json.dumps(to_json(facts), indent=2) + "\n")
+        is_new = not self.facts_file.exists()
+        if is_new:
+            self.path.mkdir(parents=True, exist_ok=True)
+            # This file is written first, because it makes the folder the folder of a run.
+            write_content_atomically(self.config_file, config.to_json())
+        for name in (_PHASES, _BACKUP):  # programs that copy a run may leave out empty folders
+            (self.path / name).mkdir(exist_ok=True)
+        if is_new:
+            write_content_atomically(self.facts_file, json.dumps(to_json(facts), indent=2) + "\n")
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """Let only one process train the run during the block.
+
+        Files that a killed process was writing are removed first. The system releases the lock when
+        a process ends, even if it is killed. Windows, and file systems without locks, allow several
+        processes.
+
+        Raises
+        ------
+        ValueError
+            If another process trains the run.
+        """
+        with self.config_file.open("r+b") as file:
+            if not _is_locked(file.fileno()):
+                raise ValueError(
+                    f"`--out` must be a folder in which nothing else trains; got "
+                    f"{str(self.path)!r}, whose run another process trains now. Wait until it has "
+                    "ended, or name a new folder."
+                )
+            for folder in (self.path / _PHASES, self.path / _BACKUP):
+                for path in folder.iterdir():
+                    if is_temporary(path.name):
+                        path.unlink()
+            yield
 
     def write_kept(self, row: EpochRow) -> None:
         """Write the epoch of the best weights into run.json."""
@@ -325,9 +357,52 @@ class RunFolder:
 
     @staticmethod
     def save_weights(model: Any, path: Path) -> None:
-        """Save weights atomically: `path` contains the old weights or the new weights, complete."""
+        """Save weights atomically: `path` contains the old weights or the new weights, complete.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
         with replace_atomically(path) as temporary:
-            model.save_weights(temporary, overwrite=True)
+            try:
+                model.save_weights(temporary, overwrite=True)
+            except (OSError, RuntimeError) as error:  # of h5py, which tell the number in their text
+                number = re.search(r"errno = (\d+)", str(error))
+                if number is None:
+                    raise
+                code = int(number[1])
+                raise OSError(code, os.strerror(code), str(path)) from error
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Lock an open file for this process; return False if another process has locked it."""
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            return True
+    return True
+
+
+def _differences(stored: RunConfig, config: RunConfig) -> str:
+    """Return the settings that differ, with both values, as text."""
+    there, here = (dict(_items(with_absolute_weights(c).to_dict())) for c in (stored, config))
+    names = sorted(name for name in {*there, *here} if there.get(name) != here.get(name))
+    return ", ".join(f"{n} is {there.get(n)!r} there and {here.get(n)!r} here" for n in names)
+
+
+def _items(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the full name and the value of every setting."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _items(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _are_equal(stored: RunConfig, config: RunConfig) -> bool:

@@ -7,12 +7,14 @@ import importlib.metadata
 import itertools
 import math
 import platform
+import textwrap
 import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import cxr_enhance
@@ -208,36 +210,85 @@ def _train_to_the_end(
             say(f"building the network: {config.model.backbone}, weights {config.model.weights}")
         outputs = len(class_names_of(config, names))
         model = build_classifier(config, outputs, steps_per_epoch=steps)
+        _check_loss(own, model, parts["train"].targets)
         # All settings are checked by now, so that a refused run leaves no folder.
         folder.begin(stored_config, facts)
-        keep_split(folder.path, split)
-        if cache is not None:  # inside of the folder, which had to be new
-            cache.mkdir(parents=True, exist_ok=True)
-        history = folder.read_history()
-        backup = folder.newest_backup()
-        best: dict[str, list[Any]] = {}  # best weights of each phase
-        for number, phase in enumerate(phases_of(config)):
-            if not phase.epochs:
-                continue
-            if backup is not None and number < backup[1]:  # this phase has ended
-                _trained_part(model, phase, config).load_weights(folder.best_of(phase.name))
-            else:
-                resumed = backup if backup is not None and number == backup[1] else None
-                done = resumed[2] if resumed else 0
-                history = [row for row in history if row.phase != phase.name or row.epoch < done]
-                _run_phase(
-                    model, phase, number, parts, config, folder, history, resumed, shown, own
-                )
-            best[phase.name] = model.get_weights()
-        kept = kept_epoch(history, monitor_of(config.model))
-        if kept is not None:
-            model.set_weights(best[kept.phase])
-            folder.write_kept(kept)
-        if config.model.backbone not in BACKBONES:
-            features = features_of_sample(model)
-            if all(map(math.isfinite, features)):  # they are not finite if the training diverged
-                folder.write_features(features)
-        folder.save_weights(model, folder.best_weights)  # the last file: the run has ended
+        with folder.training():
+            keep_split(folder.path, split)
+            if cache is not None:  # inside of the folder, which had to be new
+                cache.mkdir(parents=True, exist_ok=True)
+            _run_phases(model, parts, config, folder, shown, own)
+
+
+def _run_phases(
+    model: keras.Model,
+    parts: dict[str, _Part],
+    config: RunConfig,
+    folder: RunFolder,
+    shown: _Shown,
+    own: OwnParts,
+) -> None:
+    """Train what is left of all phases, and save the weights of the best epoch."""
+    history = folder.read_history()
+    backup = folder.newest_backup()
+    best: dict[str, list[Any]] = {}  # best weights of each phase
+    for number, phase in enumerate(phases_of(config)):
+        if not phase.epochs:
+            continue
+        if backup is not None and number < backup[1]:  # this phase has ended
+            _check_epochs(folder, phase, history, None)
+            _load_weights(_trained_part(model, phase, config), folder.best_of(phase.name))
+        else:
+            resumed = backup if backup is not None and number == backup[1] else None
+            done = resumed[2] if resumed else 0
+            history = [row for row in history if row.phase != phase.name or row.epoch < done]
+            _check_epochs(folder, phase, history, done)
+            _run_phase(model, phase, number, parts, config, folder, history, resumed, shown, own)
+        best[phase.name] = model.get_weights()
+    kept = kept_epoch(history, monitor_of(config.model))
+    if kept is not None:
+        model.set_weights(best[kept.phase])
+        folder.write_kept(kept)
+    if config.model.backbone not in BACKBONES:
+        features = features_of_sample(model)
+        if all(map(math.isfinite, features)):  # they are not finite if the training diverged
+            folder.write_features(features)
+    folder.save_weights(model, folder.best_weights)  # the last file: the run has ended
+
+
+def _check_epochs(
+    folder: RunFolder, phase: Phase, history: Sequence[EpochRow], done: int | None
+) -> None:
+    """Raise ValueError unless the history has the first `done` epochs of a phase.
+
+    None stands for any number of epochs but 0.
+    """
+    epochs = [row.epoch for row in history if row.phase == phase.name]
+    expected = len(epochs) or 1 if done is None else done
+    if epochs != list(range(expected)):
+        raise ValueError(
+            f"`history.csv` must have epochs 0 to {expected - 1} of phase {phase.name}, which the "
+            f"backup holds; got {epochs} in {str(folder.history_file)!r}. Put the file back, or "
+            "name a new folder."
+        )
+
+
+def _check_loss(own: OwnParts, model: keras.Model, targets: Targets) -> None:
+    """Raise ValueError if the loss of the caller does not take targets and outputs of the model."""
+    if own.loss is None:
+        return
+    outputs = model.output.shape[-1]
+    count = outputs + 1  # with equal sizes, a loss could take images for classes
+    some = np.resize(targets, (count, *targets.shape[1:])).astype(np.float32)
+    model.compile(loss=own.loss)
+    try:
+        model.compute_loss(y=some, y_pred=np.full((count, outputs), 1 / outputs, np.float32))
+    except (TypeError, ValueError, tf.errors.OpError) as error:
+        reason = textwrap.shorten(str(error), 200, placeholder=" ...").rstrip(".")
+        raise ValueError(
+            f"`loss` must take targets of shape {some.shape} and probabilities of shape "
+            f"{(count, outputs)}, for {count} images; got an error for them: {reason}."
+        ) from error
 
 
 def _check_same_weights(folder: RunFolder, begun: RunFacts, now: RunFacts) -> None:
@@ -341,7 +392,18 @@ def _run_phase(
             shuffle=False,
             verbose=0,
         )
-    trained.load_weights(folder.best_of(phase.name))
+    _load_weights(trained, folder.best_of(phase.name))
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    """Load weights that training wrote; raise ValueError if the file is damaged or gone."""
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:  # errors of h5py do not name the file
+        raise ValueError(
+            f"`--out` must hold weights as training wrote them; got {str(path)!r}, which cannot be "
+            f"loaded: {textwrap.shorten(str(error), 200, placeholder=' ...')}. Name a new folder."
+        ) from error
 
 
 def _load_backup(model: keras.Model, path: Path) -> None:
@@ -350,12 +412,12 @@ def _load_backup(model: keras.Model, path: Path) -> None:
     Raises
     ------
     ValueError
-        If the backup is of another optimizer. Keras only warns of that, and leaves the optimizer
-        as it began.
+        If the backup is damaged, or of another optimizer. Keras only warns of another optimizer,
+        and leaves the optimizer as it began.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.load_weights(path)
+        _load_weights(model, path)
     for warning in caught:
         if "Skipping variable loading for optimizer" in str(warning.message):
             raise ValueError(

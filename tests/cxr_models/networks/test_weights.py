@@ -12,7 +12,7 @@ from cxr_models import ModelConfig
 from cxr_models.networks.backbones import find_backbone_builder
 from cxr_models.networks.classifier import build_classifier
 from cxr_models.networks.weights import load_pretrained
-from tests.helpers.tiny_backbone import tiny_application, tiny_config
+from tests.helpers.tiny_backbone import application_with_block, tiny_application, tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -119,6 +119,47 @@ def test_layers_that_keras_numbered_otherwise_are_matched_by_their_order(
     assert {layer.name for layer in given.layers if layer.weights}.isdisjoint(
         layer.name for layer in model.layers
     )
+    *weights, kernel, _ = model.get_weights()
+    for ours, expected in zip(weights, backbone.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+    assert np.array_equal(kernel, given.get_weights()[-2]) == (classes == 3)
+
+
+@pytest.mark.parametrize("classes", [None, 3, 7])
+@pytest.mark.parametrize("name", ["imagenet", *FORMATS])
+def test_dense_layers_inside_of_a_backbone_get_their_weights_too(
+    monkeypatch, tmp_path, name, classes
+):
+    def application(*, include_top, weights, input_shape=None, input_tensor=None):
+        inputs = keras.Input(input_shape) if input_tensor is None else input_tensor
+        x = keras.layers.Conv2D(6, 5, strides=4)(inputs)
+        channels = keras.layers.Dense(6)(keras.layers.GlobalAveragePooling2D(keepdims=True)(x))
+        x = keras.layers.Multiply()([x, keras.layers.Dense(6)(channels)])
+        model = keras.Model(keras.utils.get_source_inputs(x)[0], x)
+        return with_random_weights(model) if weights == "imagenet" else model
+
+    monkeypatch.setattr(keras.applications, "NASNetMobile", application)
+    backbone = application(include_top=False, weights="imagenet", input_shape=(32, 40, 3))
+    given = with_random_weights(with_top(backbone, classes)) if classes else backbone
+    path = name if name == "imagenet" else tmp_path / name
+    if name != "imagenet":
+        save(given, path)
+    model = build_classifier(with_weights(path), 3)
+    *weights, kernel, _ = model.get_weights()
+    for ours, expected in zip(weights, backbone.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+    has_top = classes == 3 and name != "imagenet"
+    assert np.array_equal(kernel, given.get_weights()[-2]) == has_top
+
+
+@pytest.mark.parametrize("classes", [None, 3])
+@pytest.mark.parametrize("name", FORMATS)
+def test_layers_inside_of_layers_get_their_weights(monkeypatch, tmp_path, name, classes):
+    monkeypatch.setattr(keras.applications, "NASNetMobile", application_with_block)
+    backbone = application_with_block(include_top=False, weights=None, input_shape=(32, 40, 3))
+    given = with_random_weights(with_top(backbone, classes) if classes else backbone)
+    save(given, tmp_path / name)
+    model = build_classifier(with_weights(tmp_path / name), 3)
     *weights, kernel, _ = model.get_weights()
     for ours, expected in zip(weights, backbone.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, expected)

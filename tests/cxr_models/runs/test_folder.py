@@ -1,13 +1,18 @@
 """Training writes into a new folder or that of the same run, and keeps what is not its own."""
 
 import dataclasses
+import errno
 import hashlib
+import sys
 
+import numpy as np
 import pytest
 
+from cxr_enhance.io.atomic import temporary_name
 from cxr_models.config import RunConfig, with_absolute_weights
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.folder import HISTORY_COLUMNS, RunFolder
+from tests.helpers.full_disk import full_disk
 
 FACTS = RunFacts(split_sha256="s", class_names=("a", "b"))
 
@@ -70,6 +75,68 @@ def test_a_run_that_was_moved_is_resumed_by_the_content_of_its_weights(tmp_path,
     for refused in (config, RunConfig(), config.with_setting("training.seed", 3)):
         with pytest.raises(ValueError, match="whose run has other settings"):
             folder.check(refused, FACTS.split_sha256)
+
+
+def test_settings_that_differ_from_those_of_the_run_are_named_with_both_values(tmp_path):
+    folder = RunFolder(path=tmp_path)
+    folder.begin(RunConfig(), FACTS)
+    changes = [("training.batch_size", 8), ("data.enhance", None), ("data.cache_dir", "c")]
+    with pytest.raises(ValueError, match="other settings") as caught:
+        folder.check(RunConfig().with_settings(changes), FACTS.split_sha256)
+    assert "training.batch_size is 64 there and 8 here" in str(caught.value)
+    assert "data.cache_dir is None there and 'c' here, data.enhance" in str(caught.value)
+    assert "data.enhance.clip_limit is 2.0 there and None here" in str(caught.value)
+
+
+def test_a_run_whose_empty_folders_were_not_copied_with_it_goes_on(tmp_path):
+    folder = RunFolder(path=tmp_path)
+    folder.begin(RunConfig(), FACTS)
+    for name in ("phases", "backup"):
+        (tmp_path / name).rmdir()
+    folder.begin(RunConfig(), FACTS)
+    folder.save_backup(Model(), 0, 1)
+    folder.save_weights(Model(), folder.best_of("head"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such locks")
+def test_one_process_trains_a_run_at_a_time(tmp_path):
+    folder = RunFolder(path=tmp_path)
+    folder.begin(RunConfig(), FACTS)
+    with folder.training():
+        with pytest.raises(ValueError, match="whose run another process trains now"):
+            folder.training().__enter__()
+        folder.check(RunConfig(), FACTS.split_sha256)
+    with folder.training():
+        pass
+    assert folder.read_config() == RunConfig()
+
+
+def test_weights_that_a_killed_process_was_writing_are_removed_and_nothing_else(tmp_path):
+    folder = RunFolder(path=tmp_path)
+    folder.begin(RunConfig(), FACTS)
+    (tmp_path / "backup" / temporary_name(".weights.h5")).write_bytes(b"half")
+    (tmp_path / "phases" / temporary_name(".weights.h5")).write_bytes(b"half")
+    (tmp_path / "phases" / "mine.weights.h5").write_bytes(b"mine")
+    with folder.training():
+        assert [path.name for path in tmp_path.glob("*/*")] == ["mine.weights.h5"]
+
+
+def test_a_full_disk_is_an_error_that_names_the_weights_and_keeps_the_former(tmp_path):
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
+
+    class Large:
+        def save_weights(self, path, *, overwrite):
+            with h5py.File(path, "w") as file:
+                file["weights"] = np.ones(100_000, np.uint8)
+
+    folder = RunFolder(path=tmp_path)
+    folder.begin(RunConfig(), FACTS)
+    folder.save_backup(Model(), 0, 1)
+    with full_disk(20_000), pytest.raises(OSError, match="00002") as caught:
+        folder.save_backup(Large(), 0, 2)
+    assert caught.value.errno == errno.EFBIG
+    assert caught.value.filename == str(tmp_path / "backup/0-00002.weights.h5")
+    assert [path.name for path in (tmp_path / "backup").iterdir()] == ["0-00001.weights.h5"]
 
 
 def test_older_backups_go_and_files_of_other_names_stay(tmp_path):

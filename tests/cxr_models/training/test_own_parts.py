@@ -195,6 +195,24 @@ def test_a_run_that_was_stopped_goes_on_with_its_own_optimizer_and_refuses_other
         train(small_split, config, run)  # it has ended, and still is another run
 
 
+@pytest.mark.parametrize(
+    ("loss", "reason"),
+    [
+        ("mean_squared_error", "ncompatible shapes"),  # of 3 images it would be a number
+        ("no_such_loss", "Could not interpret loss identifier: no_such_loss"),
+        (keras.losses.CategoricalCrossentropy(), r"Received: target\.shape=\(4,\)"),
+    ],
+    ids=["of one output", "unknown", "of one-hot targets"],
+)
+def test_a_loss_that_does_not_take_the_targets_is_refused_before_anything_is_written(
+    small_split, tmp_path, loss, reason
+):
+    sentence = r"`loss` must take targets of shape \(4,\) and .* shape \(4, 3\), for 4 images; got "
+    with pytest.raises(ValueError, match=sentence + f".*{reason}"):
+        train(small_split, tiny_config(), tmp_path / "run", own=OwnParts(loss=loss))
+    assert not (tmp_path / "run").exists()
+
+
 def scaled(targets, probabilities, factor=1.0):
     return factor * keras.losses.sparse_categorical_crossentropy(targets, probabilities)
 

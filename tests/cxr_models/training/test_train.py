@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
 import time
@@ -380,14 +381,16 @@ def test_mixed_precision_trains_and_its_probabilities_are_float32(small_split, t
 
 @pytest.fixture
 def stopped_after(monkeypatch):
-    """Give a function that trains until the first backup, and is then interrupted."""
+    """Give a function that trains until a number of backups, and is then interrupted."""
 
-    def run(split, config, out, **options):
-        save = RunFolder.save_backup
+    def run(split, config, out, backups=1, **options):
+        save, done = RunFolder.save_backup, []
 
         def save_then_stop(self, model, phase, epochs):
             save(self, model, phase, epochs)
-            raise KeyboardInterrupt
+            done.append(epochs)
+            if len(done) == backups:
+                raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
             patch.setattr(RunFolder, "save_backup", save_then_stop)
@@ -573,6 +576,40 @@ def test_best_weights_that_only_the_backup_holds_are_saved_from_it(small_split, 
         (tmp_path / "run" / name).rename(tmp_path / name.replace("/", "-"))
     train(small_split, config, tmp_path / "run")
     assert_same_weights(tmp_path / "best.weights.h5", tmp_path / "run/best.weights.h5")
+
+
+@pytest.mark.parametrize("name", ["backup/1-00001.weights.h5", "phases/head.weights.h5"])
+def test_weights_that_were_damaged_before_a_run_is_resumed_are_named(
+    small_split, tmp_path, stopped_after, name
+):
+    out, config = tmp_path / "run", tiny_config(epochs_head=1, epochs_fine_tune=2)
+    stopped_after(small_split, config, out, backups=2)
+    whole = (out / name).read_bytes()
+    for content in (b"", whole[: len(whole) // 2], b"other"):
+        (out / name).write_bytes(content)
+        with pytest.raises(ValueError, match=rf"`--out` must hold weights .*{name}', which cannot"):
+            train(small_split, config, out)
+    (out / name).unlink()
+    (out / name).write_bytes(whole)
+    train(small_split, config, out)
+
+
+def test_a_run_is_not_resumed_without_the_history_of_the_epochs_of_its_backup(
+    small_split, tmp_path, stopped_after
+):
+    out, config = tmp_path / "run", tiny_config(epochs_head=2, epochs_fine_tune=2)
+    stopped_after(small_split, config, out, backups=3)
+    lines = (out / "history.csv").read_text().splitlines(keepends=True)
+    for kept, sentence in (
+        ([0], "must have epochs 0 to 0 of phase head, which the backup holds; got []"),
+        ([0, 2, 3], "must have epochs 0 to 0 of phase head, which the backup holds; got [1]"),
+        ([0, 1, 2], "must have epochs 0 to 0 of phase fine_tune, which the backup holds; got []"),
+    ):
+        (out / "history.csv").write_text("".join(lines[place] for place in kept))
+        with pytest.raises(ValueError, match=re.escape(sentence)):
+            train(small_split, config, out)
+    (out / "history.csv").write_text("".join(lines))
+    train(small_split, config, out)
 
 
 def test_weights_of_classes_reach_the_loss(small_split, tmp_path, monkeypatch):
