@@ -115,7 +115,7 @@ class _LastRows:
     """
 
     def __init__(self, files: PlannedFiles) -> None:
-        count = len(files)
+        self._files, count = files, len(files)
         self.status = bytearray([_NO_ROW]) * count
         self.retry = bytearray(count)
         self.input_size, self.input_mtime_ns, self.output_size = (
@@ -128,11 +128,11 @@ class _LastRows:
         self.digests: dict[str, int] = {}
         self.reasons: dict[int, str] = {}
 
-    def update(self, index: int, ordered: OrderedRow, target: str) -> None:
+    def update(self, index: int, ordered: OrderedRow) -> None:
         row = ordered.fields
         if row["status"] == "exists" and self.was_written(index):
             return
-        if row["status"] == "written" and self._is_outdated(index, ordered, target):
+        if row["status"] == "written" and self._is_outdated(index, ordered):
             return
         self.status[index] = STATUSES.index(row["status"])
         self.retry[index] = bool(row.get("retry"))
@@ -150,7 +150,7 @@ class _LastRows:
         if row["status"] == "failed" or (row["status"] == "skipped" and is_not_chosen(reason)):
             self.reasons[index] = sys.intern(reason)  # one text in memory for many files
 
-    def _is_outdated(self, index: int, ordered: OrderedRow, target: str) -> bool:
+    def _is_outdated(self, index: int, ordered: OrderedRow) -> bool:
         """Return whether the output on the disk agrees with the stored row and not with this row.
 
         This decides between manifests of older versions, whose rows have no time. Rows of one
@@ -158,7 +158,7 @@ class _LastRows:
         """
         if self.undated_in[index] in (0, ordered.manifest + 1):
             return False
-        size = _size(target)
+        size = _size(self._files.target(index))
         return size == self.output_size[index] != _number(ordered.fields, "output_size", 0, -1)
 
     def was_written(self, index: int) -> bool:
@@ -251,7 +251,7 @@ def _last_rows(
             continue
         index = recorded_files.find(row)
         if index is not None:
-            rows.update(index, ordered, files.target(index))
+            rows.update(index, ordered)
         if row["status"] == "written":
             others.update(row, is_planned=index is not None)
     work.other_options.update(others.counts(work.known_options))

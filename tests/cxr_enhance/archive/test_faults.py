@@ -287,11 +287,12 @@ def test_memory_stays_flat(tmp_path, start):
 
 
 @pytest.mark.slow
-def test_plans_resumes_and_sums_up_within_the_limits_of_a_million_rows(tmp_path):
-    """For 40,000 rows, in seconds of CPU and what they add; the benchmark does the million."""
+def test_plans_resumes_and_sums_up_in_time_and_memory_like_those_of_reading_the_rows(tmp_path):
+    """For 40,000 rows, of which the manifest is read twice; the benchmark does a million."""
     found = json.loads(run_module("benchmarks.files.archive_rows", 40_000, tmp_path).stdout)
     assert found["settled"] == found["summarised"] == 40_000
-    assert found["cpu_s"] < 60 * 40_000 / 1_000_000
+    # All three together took ten times the CPU time of `json.loads`, in runs with and without load.
+    assert found["cpu_s"] < 15 * found["reading_cpu_s"]
     assert found["grown_mib"] < 500 * 40_000 / 1_000_000
 
 
