@@ -34,9 +34,7 @@ NO_SPREAD = "all draws give the same value, which shows no uncertainty"
 FEWEST_PATIENTS = 10  # a value from fewer patients has no interval
 FEW_PATIENTS = 30  # an interval from fewer patients has a remark
 Scale = Literal["share", "loss", "correlation", "unbounded", "calibration error"]
-_ROUNDING = (
-    1e-12  # draws that differ by less are equal; sums in another order are rounded otherwise
-)
+_ROUNDING = 1e-12  # draws that differ by at most this number differ by rounding alone
 _DEFINED_SHARE = 0.95  # a value that is defined in a smaller share of draws has no interval
 _CHUNK = 16  # draws computed at once, so that arrays of 10,000 images fit the CPU's cache
 
