@@ -6,6 +6,7 @@ import json
 import os
 import select
 import shutil
+import sys
 
 from tests.helpers.fresh_process import DISCARD, started_program
 
@@ -21,6 +22,17 @@ _OPTIONS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+
+# The browser reads from 3 and writes to 4. A function for `Popen` could arrange that, but with it
+# Python forks, of which JAX warns if a test of the same process has loaded it.
+_STARTS_BROWSER = """
+import os, sys
+os.dup2(int(sys.argv[1]), 60)  # neither end may be overwritten by the other
+os.dup2(int(sys.argv[2]), 61)
+os.dup2(60, 3)
+os.dup2(61, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 # JavaScript that returns, for every element with its own text, the contrast of the text to the
 # background.
@@ -132,15 +144,10 @@ def new_tab(profile):
     """Yield a tab of a new browser that reports requests, console messages and page events."""
     to_browser, ours_out = os.pipe()
     ours_in, from_browser = os.pipe()
-
-    def ends():  # the browser reads from 3 and writes to 4
-        first, second = os.dup(to_browser), os.dup(from_browser)
-        os.dup2(first, 3)
-        os.dup2(second, 4)
-
-    command = [PROGRAM, *_OPTIONS, f"--user-data-dir={profile}"]
-    pipes = {"stdout": DISCARD, "stderr": DISCARD, "preexec_fn": ends, "close_fds": False}
-    with started_program(*command, **pipes):
+    browser = [PROGRAM, *_OPTIONS, f"--user-data-dir={profile}"]
+    command = [sys.executable, "-c", _STARTS_BROWSER, to_browser, from_browser, *browser]
+    ends = {"pass_fds": (to_browser, from_browser)}
+    with started_program(*command, stdout=DISCARD, stderr=DISCARD, **ends):
         os.close(to_browser)
         os.close(from_browser)
         tab = Tab(ours_in, ours_out)
