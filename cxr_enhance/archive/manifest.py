@@ -21,8 +21,8 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxr_enhance._version import __version__
-from cxr_enhance.archive._locks import locked
 from cxr_enhance.archive._rows import RUN, check_is_manifest, is_incomplete_row, row_of, time_of
+from cxr_enhance.io.locks import locked
 from cxr_enhance.preparation.transform import COLUMNS
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_enhance.archive._locks import locked, try_lock
 from cxr_enhance.io.atomic import is_temporary, temporary_name
+from cxr_enhance.io.locks import locked, try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

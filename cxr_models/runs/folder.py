@@ -13,12 +13,12 @@ import json
 import os
 import re
 import reprlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.io.atomic import is_temporary, replace_atomically, write_content_atomically
+from cxr_enhance.io.locks import try_lock
 from cxr_models._typed_json import converted, from_json, read_object, to_json
 from cxr_models.config import RunConfig, with_absolute_weights, with_named_weights
 from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
@@ -238,7 +238,7 @@ class RunFolder:
             If another process trains the run.
         """
         with self.config_file.open("r+b") as file:
-            if not _is_locked(file.fileno()):
+            if try_lock(file.fileno()) is False:
                 raise ValueError(
                     f"`--out` must be a folder in which nothing else trains; got "
                     f"{str(self.path)!r}, whose run another process trains now. Wait until it has "
@@ -373,20 +373,6 @@ class RunFolder:
                     raise
                 code = int(number[1])
                 raise OSError(code, os.strerror(code), str(path)) from error
-
-
-def _is_locked(descriptor: int) -> bool:
-    """Lock an open file for this process; return False if another process has locked it."""
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system without locks
-            return True
-    return True
 
 
 def _differences(stored: RunConfig, config: RunConfig) -> str:
