@@ -76,7 +76,7 @@ def split(
         outputs: dict[Path, tuple[list[Record], dict[str, object]]] = {}
         settings: dict[str, object] = {"seed": seed}
         if keeps_split:
-            official.check_options_have_effect(records, fractions, findings)
+            official.check_options_have_effect(records, fractions, findings, drop_leaks=drop_leaks)
         elif several and official.has_split(records) and not drop_split:
             _console.say(f"{shown(manifest)} has a split, which several splits do not keep")
         if findings:

@@ -16,6 +16,7 @@ import numpy as np
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import difference, measure
+from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.comparable_sets import (
     at_root,
     comparable_sets,
@@ -252,15 +253,19 @@ def pool(poolable: Poolable, method: Method) -> Pooled:
         )
         tests[name] = test
     first = next(iter(tests.values()))
+    logits = np.concatenate([of.logits / of.temperature for of in outcomes.values()])
+    are_logits = any(of.logits_given or of.temperature != 1.0 for of in outcomes.values())
     joined = dataclasses.replace(
         first,
         name="pooled",
         manifest=Manifest(records=pooled_records(poolable.sets, tests), root=first.manifest.root),
         # runs of one class against all other labels may know different other labels
         labels=tuple(dict.fromkeys(label for test in tests.values() for label in test.labels)),
-        logits=np.concatenate([of.logits / of.temperature for of in outcomes.values()]),
-        probabilities=np.concatenate([of.calibrated for of in outcomes.values()]),
-        logits_given=any(of.logits_given or of.temperature != 1.0 for of in outcomes.values()),
+        logits=logits,
+        probabilities=softmax(logits)
+        if are_logits
+        else np.concatenate([of.probabilities for of in outcomes.values()]),
+        logits_given=are_logits,
     )
     group = evaluate_images(joined, joined.outcomes(), method)
     return converted(

@@ -87,7 +87,8 @@ class Outcomes:
         See `cxr_models.evaluation.calibration.ranking_scores`. Given probabilities of three or more
         classes are the scores themselves: their log odds depend on the probabilities of all other
         classes, so they differ where the probability of class `k` is the same. Two classes have
-        the same log odds up to the sign, so the areas of both are equal.
+        the same log odds up to the sign, so the areas of both are equal if the probabilities of
+        every image sum to 1.
         """
         if len(self.class_names) > 2 and self.temperature == 1.0 and not self.logits_given:
             return self.probabilities[:, k]

@@ -294,7 +294,7 @@ def split(
         manifest, None if stratify_findings is None else tuple(items_of(stratify_findings))
     )
     if given:
-        official.check_options_have_effect(records, fractions, findings)
+        official.check_options_have_effect(records, fractions, findings, drop_leaks=without_leaks)
     for label in sorted({record.label for record in records}):
         check_label(label, "the records to split")
     settings: dict[str, object] = {"seed": seed}

@@ -41,8 +41,9 @@ class JoinedTables(NamedTuple):
 
     def place(self, row: JoinedRow, column: str) -> str:
         """Return the line and file that a cell of a row comes from, for error messages."""
-        tables = zip(self.paths, self.filled, row.lines, strict=True)
-        path, line = next((path, line) for path, filled, line in tables if column in filled)
+        columns = [*self.filled, *self.headers]  # no row may have a value in the column
+        tables = zip((*self.paths,) * 2, columns, row.lines * 2, strict=True)
+        path, line = next((path, line) for path, names, line in tables if column in names)
         return f"line {line} of {str(path)!r}"
 
 
@@ -255,5 +256,6 @@ def _check_rows_agree(
                     f"`--csv` must hold one row for each {' and '.join(key)}, or rows that agree; "
                     f"got {str(path)!r}, where lines {first_line} and {line} have {shown}, and "
                     f"{name} {first[name]!r} and {cells[name]!r}. Leave one of these lines in it, "
-                    "or choose lines with --where COLUMN=VALUE."
+                    "or choose lines with --where COLUMN=VALUE, by a column that is none of a "
+                    "manifest."
                 )

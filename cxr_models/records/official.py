@@ -7,6 +7,8 @@ from collections import defaultdict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from cxr_models._counts import counted
 from cxr_models.records.manifest import SPLITS
 from cxr_models.records.patients import patient_key
@@ -125,6 +127,8 @@ def check_options_have_effect(
     records: Sequence[Record],
     fractions: tuple[float, float, float],
     findings: Sequence[str] = (),
+    *,
+    drop_leaks: bool = False,
 ) -> None:
     """Raise ValueError if options of `kept_split` have no effect on a provided split.
 
@@ -134,11 +138,14 @@ def check_options_have_effect(
     ----------
     records : sequence of Record
         Records with their parts.
-    fractions, findings
+    fractions, findings, drop_leaks
         See `kept_split`. The usual fractions are always allowed.
     """
+    if drop_leaks:  # they may leave val empty
+        records = without_leaks(_with_known_parts(records)[0])
+    are_usual = np.allclose(fractions, FRACTIONS, rtol=0.0)
     without_effect = [
-        ("--fractions", fractions != FRACTIONS and not needs_val(records, FRACTIONS)),
+        ("--fractions", not are_usual and not needs_val(records, FRACTIONS)),
         ("--stratify-findings", bool(findings) and not needs_val(records, fractions)),
     ]
     for option, has_none in without_effect:

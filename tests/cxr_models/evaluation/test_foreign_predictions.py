@@ -386,6 +386,16 @@ def test_pooled_tables_are_ranked_by_the_probabilities_as_they_were_written(rng)
         assert pooled.classes[name].roc_auc.value == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_table_of_logits_is_pooled_with_one_of_probabilities_that_do_not_sum_to_1(rng):
+    rounded, logits = (table_of_three(rng, 2, prefix=prefix)[0] for prefix in ("a", "b"))
+    for name in CLASSES:
+        shares = np.asarray(logits.pop(f"prob:{name}"), dtype=float)
+        logits[f"logit:{name}"] = np.log(np.maximum(shares, 0.001))
+    runs = {"rounded": read_foreign(rounded).sets, "logits": read_foreign(logits).sets}
+    pooled = compare_or_pool(runs, Method(draws=100)).pooled
+    assert pooled.images == 600
+
+
 @pytest.mark.parametrize("by", ["mean", "max"])
 @pytest.mark.parametrize("label", ["label", "finding:TB"])
 def test_a_patient_that_has_the_number_of_one_image_has_it_as_it_was_written(tmp_path, label, by):

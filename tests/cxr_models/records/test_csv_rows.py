@@ -66,5 +66,9 @@ def test_a_wrong_cell_of_a_finding_is_named_with_its_column_line_and_file(tmp_pa
     tables["a.csv"] = tables["a.csv"].replace("1.png,1,1", "1.png,1,?")
     with pytest.raises(ValueError, match=r"got '\?'\. Column 'mass', line 2 of '.*a\.csv'"):
         rows(tmp_path, tables, columns)
+    empty = {"a.csv": "file,one,two\n1.png,,?\n2.png,,1\n"}
+    of_both = {"file": "file", "label": "=x", "finding:Mass": "{one}{two}"}
+    with pytest.raises(ValueError, match=r"got '\?'\. Column 'one', line 2 of '.*a\.csv'"):
+        rows(tmp_path, empty, of_both)
     with pytest.raises(ValueError, match=r"got 'yess'\.$"):
         rows(tmp_path, tables, {**columns, "finding:Mass": "=yess"})

@@ -70,6 +70,7 @@ def test_parts_by_well_known_other_names_are_read_as_train_val_and_test():
     ("parts", "fractions", "findings", "refused"),
     [
         (("train", "Valid", "test"), FRACTIONS, (), ""),
+        (("train", "Valid", "test"), list(FRACTIONS), (), ""),
         (("train", "Valid", "test"), (0.8, 0.1, 0.1), (), "--fractions"),
         (("train", "Valid", "test"), FRACTIONS, ("Edema",), "--stratify-findings"),
         (("train", "test"), (0.8, 0.1, 0.1), ("Edema",), ""),
@@ -84,6 +85,13 @@ def test_options_of_a_val_are_refused_where_none_is_made(parts, fractions, findi
         return
     with pytest.raises(ValueError, match=f"`{refused}` is only allowed .* or with --drop-split"):
         check_options_have_effect(rows, fractions, findings)
+
+
+def test_options_of_a_val_are_allowed_where_the_leaks_that_go_leave_none():
+    options = ((0.8, 0.1, 0.1), ("Edema",))
+    with pytest.raises(ValueError, match="`--fractions` is only allowed"):
+        check_options_have_effect(LEAKING, *options)
+    check_options_have_effect(LEAKING, *options, drop_leaks=True)
 
 
 def test_a_val_is_made_by_fractions_that_are_fractions_alone():
