@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 _OFFSETS, _COUNTS, _ROWS_PER_STRIP = 273, 279, 278
 _TILE_OFFSETS, _TILE_COUNTS = 324, 325
+_FILL_ORDER, _LOWEST_BIT_FIRST = 266, 2
 _UNCOMPRESSED, _DEFLATE = 1, (8, 32946)
 
 
 def lacks_pixels(data: bytes, page: TiffPage) -> bool:
     """Return whether a piece lies outside the file, is too short, or cannot be inflated.
 
-    Other compressions than Deflate have no checks: only the place of their pieces is checked.
+    Other compressions than Deflate have no checks: only the place of their pieces is checked. So it
+    is for Deflate of bytes in reversed order of bits.
     """
     needed = _bytes_of_pieces(data, page)
     is_tiled = page.tile is not None
@@ -39,14 +41,15 @@ def lacks_pixels(data: bytes, page: TiffPage) -> bool:
     is_uncompressed = page.compression == _UNCOMPRESSED
     if is_uncompressed and (counts is None or len(needed) == 1):  # OpenCV corrects one count
         counts = needed
-    if counts is None:  # OpenCV finds out the counts
+    if counts is None or (len(needed) == 1 and not counts[0]):  # OpenCV finds out the counts
         return False
     counts = counts[: len(needed)]
     if len(counts) < len(needed) or (offsets > len(data)).any():
         return True
     if (counts > len(data) - offsets).any() or (is_uncompressed and (counts < needed).any()):
         return True
-    if page.compression not in _DEFLATE:
+    order = tiff_numbers(data, _FILL_ORDER)
+    if page.compression not in _DEFLATE or (order is not None and order[0] == _LOWEST_BIT_FIRST):
         return False
     pieces = zip(offsets.tolist(), counts.tolist(), needed.tolist(), strict=True)
     return not all(_inflates(data[start : start + size], least) for start, size, least in pieces)

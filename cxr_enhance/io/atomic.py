@@ -158,13 +158,20 @@ def replace_atomically(path: Path) -> Iterator[Path]:
         _remove(temporary)
 
 
-def write_content_atomically(path: Path, content: str | bytes) -> None:
+def write_content_atomically(path: Path, content: str | bytes, *, overwrite: bool = True) -> None:
     """Write one file atomically; encode text as UTF-8; replace an existing file.
 
     See `write_atomically`.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and `overwrite` is false.
+    OSError
+        If the file cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
-    write_atomically(os.fspath(path), lambda file: file.write(data), overwrite=True)
+    write_atomically(os.fspath(path), lambda file: file.write(data), overwrite=overwrite)
 
 
 def _name_output(error: OSError, temporary: str, path: str) -> None:

@@ -217,8 +217,10 @@ class RunFolder:
         is_new = not self.facts_file.exists()
         if is_new:
             self.path.mkdir(parents=True, exist_ok=True)
-            # This file is written first, because it makes the folder the folder of a run.
-            write_content_atomically(self.config_file, config.to_json())
+            # This file is written first, because it makes the folder the folder of a run. It is
+            # never replaced, because another process may have locked it.
+            with contextlib.suppress(FileExistsError):
+                write_content_atomically(self.config_file, config.to_json(), overwrite=False)
         for name in (_PHASES, _BACKUP):  # programs that copy a run may leave out empty folders
             (self.path / name).mkdir(exist_ok=True)
         if is_new:

@@ -214,6 +214,8 @@ def _train_to_the_end(
         # All settings are checked by now, so that a refused run leaves no folder.
         folder.begin(stored_config, facts)
         with folder.training():
+            if folder.best_weights.is_file():  # another process has trained the run meanwhile
+                return
             keep_split(folder.path, split)
             if cache is not None:  # inside of the folder, which had to be new
                 cache.mkdir(parents=True, exist_ok=True)

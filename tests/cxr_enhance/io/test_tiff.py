@@ -286,6 +286,17 @@ def test_a_tiff_that_lacks_pixels_is_a_sentence(name):
         read_image(SHORT[name])
 
 
+def test_deflate_in_reversed_order_of_bits_is_read():
+    reverse = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+    pieces = [zlib.compress(strip).translate(reverse) for strip in STRIPS]
+    assert_same_image(read_image(in_strips(pieces, 8, {266: (3, [2])})), SMALL)
+
+
+def test_a_count_of_zero_of_the_only_deflated_strip_is_found_out():
+    fields = tiff_fields(53, 37, 8, 1, 1, counts=[0]) | {259: (3, [8])}
+    assert_same_image(read_image(tiff_of(fields, zlib.compress(SMALL.tobytes()))), SMALL)
+
+
 @pytest.mark.parametrize("place", [0.3, 0.6, 0.9, 1.0])
 def test_a_damaged_deflated_tiff_is_a_sentence(place):
     pieces = [bytearray(zlib.compress(strip)) for strip in STRIPS]

@@ -111,6 +111,16 @@ def test_one_process_trains_a_run_at_a_time(tmp_path):
     assert folder.read_config() == RunConfig()
 
 
+def test_a_second_start_at_the_same_moment_does_not_replace_the_file_that_is_locked(tmp_path):
+    first, second = (RunFolder(path=tmp_path) for _ in range(2))
+    first.begin(RunConfig(), FACTS)
+    with first.training():
+        first.facts_file.unlink()  # the second has looked for it before the first wrote it
+        second.begin(RunConfig(), FACTS)
+        with pytest.raises(ValueError, match="whose run another process trains now"):
+            second.training().__enter__()
+
+
 def test_weights_that_a_killed_process_was_writing_are_removed_and_nothing_else(tmp_path):
     folder = RunFolder(path=tmp_path)
     folder.begin(RunConfig(), FACTS)
