@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 class Section:
@@ -108,6 +108,15 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(
             f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.{near}"
         )
+
+
+def by_full_name(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the full name, such as ``training.seed``, and the value of every setting."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from by_full_name(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def check_names(name: str, value: object) -> None:

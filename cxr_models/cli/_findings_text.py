@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models.cli._clinic_text import finding_clinic_tables
 from cxr_models.cli._evaluation_text import (
     ROLES,
@@ -94,9 +95,8 @@ def _means(means: FindingMeans) -> str:
     left_out = "".join(f"; left out: {name}, {why}" for name, why in means.left_out.items())
     if not means.over:
         return f"no mean over findings: {means.roc_auc.reason}{left_out}"
-    count = len(means.over)
     return (
-        f"mean of {count} finding{'s' * (count > 1)}: ROC-AUC {value(means.roc_auc)}, PR-AUC "
+        f"mean of {counted(len(means.over), 'finding')}: ROC-AUC {value(means.roc_auc)}, PR-AUC "
         f"{value(means.pr_auc)}{left_out}"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxr_models._counts import counted
 from cxr_models.cli._evaluation_text import indented, table, value
 from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS
 
@@ -58,7 +59,7 @@ def _note(gaps: Sequence[Gap]) -> Iterator[str]:
     if shown:
         yield ""
         yield (
-            f"{shown} {'gap' if shown == 1 else 'gaps'}; the best and the worst group are picked "
+            f"{counted(shown, 'gap')}; the best and the worst group are picked "
             'after the fact, which makes a gap too large. "chance" is the mean gap of groups that '
             'do not differ; 1 in 20 of such gaps is above "1 in 20". "smallest seen" would be seen '
             "in 4 of 5 sets of this size."

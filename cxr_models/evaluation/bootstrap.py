@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from cxr_models._counts import counted
 from cxr_models.evaluation.results import Measured
 
 if TYPE_CHECKING:
@@ -337,8 +338,7 @@ def noise_of(name: str) -> str:
 
 
 def _too_few(patients: int) -> str:
-    noun = "patient" if patients == 1 else "patients"
-    return f"{patients} {noun} of the class concerned, fewer than {FEWEST_PATIENTS}"
+    return f"{counted(patients, 'patient')} of the class concerned, fewer than {FEWEST_PATIENTS}"
 
 
 def _half_width(drawn: Floats, patients: int) -> float:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from cxr_models._settings import by_full_name
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import difference, measure
@@ -42,7 +43,7 @@ from cxr_models.evaluation.shared_patients import (
 from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.bootstrap import Measurement
@@ -137,7 +138,7 @@ def differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, object]]
         For each differing setting, such as ``training.seed``, the value of each run; None if a run
         lacks the setting.
     """
-    flat = {run: dict(_flat(config.to_dict())) for run, config in settings.items()}
+    flat = {run: dict(by_full_name(config.to_dict())) for run, config in settings.items()}
     names = dict.fromkeys(name for run_settings in flat.values() for name in run_settings)
     by_name = {name: {run: flat[run].get(name) for run in flat} for name in names}
     return {
@@ -145,14 +146,6 @@ def differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, object]]
         for name, values in by_name.items()
         if name != "data.cache_dir" and len({json.dumps(value) for value in values.values()}) > 1
     }
-
-
-def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def find_poolable(

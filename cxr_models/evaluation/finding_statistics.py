@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cxr_models._counts import counted
 from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS, noise_of
 from cxr_models.evaluation.calibration import NUM_BINS, bin_of, ranking_scores
 from cxr_models.evaluation.finding_predictions import PRESENT, UNKNOWN, sigmoid
@@ -202,9 +203,10 @@ class FindingStatistics:
         everyone = len(np.unique(known.patients))
         fewest = min(present, absent)
         if fewest < FEWEST_PATIENTS:
-            noun = "patient" if fewest == 1 else "patients"
             side = "with" if present == fewest else "without"
-            self.left_out[name] = f"{fewest} {noun} {side} it, fewer than {FEWEST_PATIENTS}"
+            self.left_out[name] = (
+                f"{counted(fewest, 'patient')} {side} it, fewer than {FEWEST_PATIENTS}"
+            )
         patients_behind = dict.fromkeys(AREAS, fewest)
         patients_behind |= dict.fromkeys((*LOSSES, *CALIBRATION_ERRORS), everyone)
         patients_behind |= dict.fromkeys(map(noise_of, CALIBRATION_ERRORS), everyone)

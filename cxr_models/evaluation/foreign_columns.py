@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from cxr_models._counts import counted
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.evaluation.predictions import SUM_TOLERANCE
@@ -309,7 +310,7 @@ class _Checked:
         """Return a text with the name of the first wrong image and the number of other ones."""
         rows = wrong.reshape(len(wrong), -1).any(axis=1)
         others = int(rows.sum()) - 1
-        more = f" and {others:,} other {'image' if others == 1 else 'images'}" if others else ""
+        more = f" and {counted(others, 'other image')}" if others else ""
         return f" for {self._name_of(int(np.argmax(rows)))!r}{more}"
 
 
@@ -373,7 +374,7 @@ def classes_of(columns: Sequence[str], labels: Sequence[str], table: str) -> Cla
         rows = sum(counts[label] for label in unknown)
         raise ValueError(
             f"`label` must be a class that has a column, {_listed(columns)}; got "
-            f"{_listed(unknown)} in {rows:,} {'row' if rows == 1 else 'rows'} of {table}. Add the "
+            f"{_listed(unknown)} in {counted(rows, 'row')} of {table}. Add the "
             f"column prob:{unknown[0]}, write the label as the column is named, or leave the rows "
             "out."
         )
@@ -391,7 +392,7 @@ def _check_rest(positive: str, counts: Mapping[str, int], table: str) -> None:
         if word in _NO_LABELS:
             rule, cure = "name the class of every image", "Leave these rows out"
         raise ValueError(
-            f"`label` must {rule}; got {label!r} in {rows:,} {'row' if rows == 1 else 'rows'} of "
+            f"`label` must {rule}; got {label!r} in {counted(rows, 'row')} of "
             f"{table}, which would count as {_rest(positive)}. {cure}."
         )
 

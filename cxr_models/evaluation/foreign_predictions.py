@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxr_models._counts import counted
 from cxr_models.evaluation.comparable_sets import at_root, difference_of
 from cxr_models.evaluation.finding_predictions import (
     AnyPredictions,
@@ -254,10 +255,9 @@ def _check_same_patients(
     first, second = map(_first_files, sets)
     differing = sorted(file for file, of_patient in first.items() if second[file] != of_patient)
     if differing:
-        count = len(differing)
         raise ValueError(
             f"`patient` must group the files of {sets[0].name} in the same way in {names[0]} and "
-            f"{names[1]}; got differences for {count:,} {'file' if count == 1 else 'files'}, such "
+            f"{names[1]}; got differences for {counted(len(differing), 'file')}, such "
             f"as {differing[0]!r}. Tests and intervals are over patients: write the same columns "
             "patient, source and group into both tables."
         )
@@ -333,7 +333,7 @@ def _remarks_on_records(rows: Sequence[ForeignRow]) -> list[str]:
             parts_of_patient[key].add(row.part)
     if without:
         remarks.append(
-            f"{without:,} {'image has' if without == 1 else 'images have'} no patient id; each is "
+            f"{counted(without, 'image has', 'images have')} no patient id; each is "
             "treated as its own patient, and intervals are too narrow where it is not"
         )
     records = [row.record for row in rows]
@@ -348,14 +348,14 @@ def _remarks_on_records(rows: Sequence[ForeignRow]) -> list[str]:
     seen = {patient for patient, parts in parts_of_patient.items() if _leaks(parts)}
     if seen:
         remarks.append(
-            f"WARNING: {len(seen):,} {'patient is' if len(seen) == 1 else 'patients are'} in train "
+            f"WARNING: {counted(len(seen), 'patient is', 'patients are')} in train "
             "or val and in a tested set too: its values are too good"
         )
     tied_images = sum(patient_key(row.record) not in seen for row in _rows_tied_to_training(rows))
     if tied_images:
         remarks.append(
-            f"WARNING: the column group ties {tied_images:,} "
-            f"{'image' if tied_images == 1 else 'images'} of tested sets to images of train or "
+            "WARNING: the column group ties "
+            f"{counted(tied_images, 'image')} of tested sets to images of train or "
             "val: the values of these sets are too good"
         )
     return remarks
@@ -383,7 +383,7 @@ def _remarks_on_scores(part: str, scores: Scores) -> list[str]:
     """Return remarks on sums that are not 1 and on probabilities without a finite logit."""
     remarks = []
     if scores.off:
-        images = "1 image does" if scores.off == 1 else f"{scores.off:,} images do"
+        images = counted(scores.off, "image does", "images do")
         remarks.append(
             f"{part}: the probabilities of {images} not sum to 1; logits are those of the "
             "probabilities divided by their sum"
@@ -408,8 +408,7 @@ def _remarks_on_table(table: ForeignTable) -> list[str]:
     if uncertain:
         remarks.append(f"uncertain findings count as unknown, {uncertain:,} of them")
     if table.audited:
-        count = len(table.audited)
-        images = f"{count:,} {'image' if count == 1 else 'images'}"
+        images = counted(len(table.audited), "image")
         remarks.append(f"train, {images}, has no predictions and is not evaluated")
     if not any(row.part == "val" for row in table.rows):
         remarks.append(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cxr_enhance
+from cxr_models._counts import counted
 from cxr_models._heat import over_source, overlay
 from cxr_models.explain.gradcam import GradCam, normalised
 from cxr_models.explain.overlay_files import (
@@ -147,7 +148,7 @@ class Explanations:
             if count:
                 path = self._folder / mean_name(_as_file_name(name, written))
                 image, heat = mean_picture(images / count, maps / count)
-                whose = f"{count:,} image{'' if count == 1 else 's'}"
+                whose = counted(int(count), "image")
                 caption = f"mean of {whose} {self._whose} {name}"
                 write_picture(path, panel(image, heat, caption))
                 written.append(path)

@@ -256,6 +256,6 @@ def _check_rows_agree(
                     f"`--csv` must hold one row for each {' and '.join(key)}, or rows that agree; "
                     f"got {str(path)!r}, where lines {first_line} and {line} have {shown}, and "
                     f"{name} {first[name]!r} and {cells[name]!r}. Leave one of these lines in it, "
-                    "or choose lines with --where COLUMN=VALUE, by a column that is none of a "
-                    "manifest."
+                    "or choose lines with --where COLUMN=VALUE, where COLUMN is not a column of "
+                    "manifests."
                 )

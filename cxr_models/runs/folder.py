@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.io.atomic import is_temporary, replace_atomically, write_content_atomically
 from cxr_enhance.io.locks import try_lock
+from cxr_models._settings import by_full_name
 from cxr_models._typed_json import converted, from_json, read_object, to_json
 from cxr_models.config import RunConfig, with_absolute_weights, with_named_weights
 from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 _PHASES, _BACKUP = "phases", "backup"  # folders of weights
 HISTORY_COLUMNS = tuple(field.name for field in dataclasses.fields(EpochRow))
@@ -379,18 +380,9 @@ class RunFolder:
 
 def _differences(stored: RunConfig, config: RunConfig) -> str:
     """Return the settings that differ, with both values, as text."""
-    there, here = (dict(_items(with_absolute_weights(c).to_dict())) for c in (stored, config))
+    there, here = (dict(by_full_name(with_absolute_weights(c).to_dict())) for c in (stored, config))
     names = sorted(name for name in {*there, *here} if there.get(name) != here.get(name))
     return ", ".join(f"{n} is {there.get(n)!r} there and {here.get(n)!r} here" for n in names)
-
-
-def _items(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield the full name and the value of every setting."""
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _items(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _are_equal(stored: RunConfig, config: RunConfig) -> bool:
